@@ -1,0 +1,70 @@
+// A batch of packets on its way from the capture thread to the writing thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+
+#include "counters.h"
+#include "segment_format.h"
+
+namespace weir::sensor {
+
+// How the records of a batch are to be read: what a pcap file says once in its header.
+struct RecordFormat {
+  std::uint32_t link_type = 1;  // LINKTYPE_ value, as in pcap files
+  bool nanoseconds = true;
+
+  bool operator==(const RecordFormat&) const = default;
+};
+
+// The fields of one record's header, in pcap's order.
+struct RecordHeader {
+  std::uint32_t seconds;
+  std::uint32_t fraction;  // us or ns, by RecordFormat
+  std::uint32_t captured;  // bytes that follow
+  std::uint32_t length;    // bytes on the wire
+
+  std::int64_t Microseconds(bool nanoseconds) const {
+    return seconds * kMicrosecondsPerSecond + (nanoseconds ? fraction / 1000 : fraction);
+  }
+};
+static_assert(sizeof(RecordHeader) == kRecordHeaderBytes);
+
+// Records lie one behind the other, each as its 16 bytes of header and its captured bytes.
+class Batch {
+ public:
+  // Room for one frame; the largest record fits in an empty batch.
+  static_assert(kRecordHeaderBytes + kLargestPacket <= kFrameBytes);
+
+  Batch() : bytes_(std::make_unique_for_overwrite<std::byte[]>(kFrameBytes)) {}
+
+  bool HasRoomFor(std::uint32_t captured) const { return size_ + kRecordHeaderBytes + captured <= kFrameBytes; }
+  // `data` holds header.captured bytes, at most kLargestPacket.
+  void Append(const RecordHeader& header, const std::uint8_t* data) {
+    std::memcpy(bytes_.get() + size_, &header, sizeof header);
+    std::memcpy(bytes_.get() + size_ + sizeof header, data, header.captured);
+    size_ += sizeof header + header.captured;
+  }
+  void Clear() {
+    size_ = 0;
+    tally = {};
+    seal_after = false;
+  }
+  bool empty() const { return size_ == 0; }
+  std::span<const std::byte> records() const { return {bytes_.get(), size_}; }
+
+  RecordFormat format;
+  // What happened beside the records: kernel_dropped, interface_dropped, unread, filtered.
+  Counters tally;
+  std::int64_t last_seen_us = 0;  // time of the last packet read, filtered ones included; 0 without
+  bool seal_after = false;        // the segment ends with this batch
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace weir::sensor

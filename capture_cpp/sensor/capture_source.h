@@ -1,0 +1,51 @@
+// Where packets come from, and how the capture thread hands them on.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "batch.h"
+#include "batch_queue.h"
+#include "stop_signal.h"
+
+namespace weir::sensor {
+
+// Fills batches and hands them over when they are full, old or asked for.
+class Feeder {
+ public:
+  // `most` packets are taken at most; 0 = no limit.
+  Feeder(BatchQueue* queue, std::uint64_t most);
+
+  // One packet that the filter took. `data` holds header.captured bytes.
+  void Take(const RecordFormat& format, const RecordHeader& header, const std::uint8_t* data);
+  // One packet that the filter rejected.
+  void Reject(std::int64_t time_us);
+  // Counts that are not packets of a batch go into this one's tally.
+  Counters& tally() { return batch_->tally; }
+
+  void HandOver();
+  void Seal();
+  // True once enough packets were taken, or nobody writes them any more.
+  bool done() const { return done_; }
+  std::uint64_t taken() const { return taken_; }
+
+ private:
+  BatchQueue* queue_;
+  std::unique_ptr<Batch> batch_;
+  std::uint64_t most_;
+  std::uint64_t taken_ = 0;
+  bool done_ = false;
+};
+
+class CaptureSource {
+ public:
+  virtual ~CaptureSource() = default;
+  // Runs until the source ends, the feeder is done or the signal says stop.
+  virtual void Run(Feeder* feeder, StopSignal* signal) = 0;
+  // For the manifest: "live:eth0" or "file:trace.pcap".
+  virtual std::string Name() const = 0;
+};
+
+}  // namespace weir::sensor

@@ -1,0 +1,96 @@
+#include "disk.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "segment_format.h"
+
+namespace weir::sensor {
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  if (this != &other) {
+    if (number_ >= 0) ::close(number_);
+    number_ = other.number_;
+    other.number_ = -1;
+  }
+  return *this;
+}
+
+Descriptor::~Descriptor() {
+  if (number_ >= 0) ::close(number_);
+}
+
+std::error_code LastError() { return {errno, std::generic_category()}; }
+
+std::error_code WriteAll(int descriptor, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return LastError();
+    if (written == 0) return std::make_error_code(std::errc::no_space_on_device);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+HiddenFile::HiddenFile(int folder, std::string name) : folder_(folder), name_(std::move(name)) {}
+
+std::string HiddenFile::hidden_name() const { return "." + name_ + std::string(kPartSuffix); }
+
+std::error_code HiddenFile::Create() {
+  constexpr mode_t kOwnerWritesGroupReads = 0640;
+  file_ = Descriptor(::openat(folder_, hidden_name().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kOwnerWritesGroupReads));
+  size_ = 0;
+  return file_.open() ? std::error_code() : LastError();
+}
+
+std::error_code HiddenFile::Append(std::span<const std::byte> bytes) {
+  if (const std::error_code error = WriteAll(file_.get(), bytes)) {
+    CutTo(size_);
+    return error;
+  }
+  size_ += bytes.size();
+  return {};
+}
+
+std::error_code HiddenFile::CutTo(std::uint64_t size) {
+  const auto end = static_cast<off_t>(size);
+  if (::ftruncate(file_.get(), end) != 0 || ::lseek(file_.get(), end, SEEK_SET) < 0) return LastError();
+  size_ = size;
+  return {};
+}
+
+std::error_code HiddenFile::Flush() {
+  if (::fsync(file_.get()) != 0) return LastError();
+  struct stat found = {};
+  if (::fstat(file_.get(), &found) != 0) return LastError();
+  // A disk that swallowed bytes while saying it wrote them.
+  if (static_cast<std::uint64_t>(found.st_size) != size_) return std::make_error_code(std::errc::io_error);
+  return {};
+}
+
+std::error_code HiddenFile::Publish() {
+  if (::renameat(folder_, hidden_name().c_str(), folder_, name_.c_str()) != 0) return LastError();
+  visible_ = true;
+  return ::fsync(folder_) == 0 ? std::error_code() : LastError();
+}
+
+std::error_code HiddenFile::Hide() {
+  if (!visible_) return {};
+  if (::renameat(folder_, name_.c_str(), folder_, hidden_name().c_str()) != 0) return LastError();
+  visible_ = false;
+  return {};
+}
+
+void HiddenFile::Discard() {
+  ::unlinkat(folder_, visible_ ? name_.c_str() : hidden_name().c_str(), 0);
+  visible_ = false;
+  file_ = Descriptor();
+  size_ = 0;
+}
+
+}  // namespace weir::sensor

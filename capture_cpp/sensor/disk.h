@@ -1,0 +1,66 @@
+// Files that appear whole or not at all. Failures of the disk come back as error codes, since the
+// sensor lives on; they are never passed over.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace weir::sensor {
+
+// Owns a file descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(other.number_) { other.number_ = -1; }
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  ~Descriptor();
+
+  int get() const { return number_; }
+  bool open() const { return number_ >= 0; }
+
+ private:
+  int number_ = -1;
+};
+
+std::error_code LastError();
+// Writes all of it, however often that takes.
+std::error_code WriteAll(int descriptor, std::span<const std::byte> bytes);
+
+// A file under construction: ".name.part" until Publish() gives it its name. An object that is
+// destroyed before leaves the part where it is, as a crash would; Discard() removes it.
+class HiddenFile {
+ public:
+  HiddenFile(int folder, std::string name);
+
+  std::error_code Create();
+  // After a failure, the file is cut back to what it held before.
+  std::error_code Append(std::span<const std::byte> bytes);
+  std::error_code CutTo(std::uint64_t size);
+  // The bytes are on the disk afterwards, still under the hidden name.
+  std::error_code Flush();
+  // Renames, and makes the name last. Flush() comes first. On failure it may be visible or not.
+  std::error_code Publish();
+  // Takes the name back after a Publish() that was in vain.
+  std::error_code Hide();
+  // Removes the file under either name.
+  void Discard();
+
+  std::uint64_t size() const { return size_; }
+  int descriptor() const { return file_.get(); }
+  const std::string& name() const { return name_; }
+  std::string hidden_name() const;
+
+ private:
+  int folder_;
+  std::string name_;
+  Descriptor file_;
+  std::uint64_t size_ = 0;
+  bool visible_ = false;
+};
+
+}  // namespace weir::sensor

@@ -1,0 +1,14 @@
+// A capture file as a source: pcap or pcapng, from a path or from stdin.
+#pragma once
+
+#include <memory>
+
+#include "capture_source.h"
+#include "options.h"
+
+namespace weir::sensor {
+
+// Throws SensorError where the file cannot be opened or is no capture.
+std::unique_ptr<CaptureSource> OpenFileSource(const Options& options);
+
+}  // namespace weir::sensor

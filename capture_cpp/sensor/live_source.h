@@ -1,0 +1,14 @@
+// An interface as a source, through libpcap's ring.
+#pragma once
+
+#include <memory>
+
+#include "capture_source.h"
+#include "options.h"
+
+namespace weir::sensor {
+
+// Opens the ring; no packet is counted before Run. Throws SensorError naming the interface and what to do.
+std::unique_ptr<CaptureSource> OpenLiveSource(const Options& options);
+
+}  // namespace weir::sensor

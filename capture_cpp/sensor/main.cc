@@ -1,0 +1,73 @@
+// weir-capture: one thread reads packets, this one writes segments.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <thread>
+
+#include "batch_queue.h"
+#include "events.h"
+#include "file_source.h"
+#include "live_source.h"
+#include "options.h"
+#include "recorder.h"
+#include "stop_signal.h"
+
+namespace weir::sensor {
+namespace {
+
+// Runs the source in a thread of its own; what it throws waits until everything read is sealed.
+void Record(const Options& options, CaptureSource* source, StopSignal* signal, Recorder* recorder) {
+  BatchQueue queue(kQueuedBatches);
+  std::exception_ptr trouble;
+  std::thread capture([&] {
+    Feeder feeder(&queue, options.count);
+    try {
+      source->Run(&feeder, signal);
+    } catch (...) {
+      trouble = std::current_exception();
+    }
+    feeder.HandOver();
+    queue.NoMoreBatches();
+  });
+  try {
+    recorder->Run(&queue);
+  } catch (...) {
+    if (!trouble) trouble = std::current_exception();
+  }
+  queue.NoMoreReading();
+  capture.join();
+  if (trouble) std::rethrow_exception(trouble);
+}
+
+ExitCode Capture(int argc, char** argv) {
+  const Options options = ParseOptions(argc, argv);
+  StopSignal signal;
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error code of the write
+  std::signal(SIGXFSZ, SIG_IGN);  // and so is a file size limit
+  std::unique_ptr<Spool> spool;
+  if (!options.spool.empty()) spool = std::make_unique<Spool>(options.spool, options.sensor, options.spool_mb << 20);
+  std::unique_ptr<PlainCapture> plain;
+  if (!options.plain_file.empty()) plain = std::make_unique<PlainCapture>(options.plain_file, options.snaplen);
+  const std::unique_ptr<CaptureSource> source = options.file.empty() ? OpenLiveSource(options) : OpenFileSource(options);
+  Recorder recorder(options, source->Name(), spool.get(), plain.get());
+  Say(Event("capturing").Text("source", source->Name()).Text("sensor", options.sensor));
+  Record(options, source.get(), &signal, &recorder);
+  return recorder.totals().drop_disk == 0 ? ExitCode::kDone : ExitCode::kSpool;
+}
+
+}  // namespace
+}  // namespace weir::sensor
+
+int main(int argc, char** argv) {
+  using weir::sensor::ExitCode;
+  try {
+    return static_cast<int>(weir::sensor::Capture(argc, argv));
+  } catch (const weir::sensor::SensorError& error) {
+    std::fprintf(stderr, "weir-capture: %s\n", error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "weir-capture: %s; this is a mistake of the program, please report it\n", error.what());
+    return static_cast<int>(ExitCode::kMistake);
+  }
+}

@@ -1,0 +1,104 @@
+#include "manifest.h"
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+
+#include "json.h"
+
+namespace weir::sensor {
+namespace {
+
+std::string FrameToJson(const Frame& frame) {
+  return JsonObject()
+      .Count("offset", frame.offset)
+      .Count("length", frame.length)
+      .Count("raw_offset", frame.raw_offset)
+      .Count("packets", frame.packets)
+      .Number("first_us", frame.first_us)
+      .Number("last_us", frame.last_us)
+      .Finish();
+}
+
+std::string FramesToJson(const std::vector<Frame>& frames) {
+  std::string text = "[";
+  for (const Frame& frame : frames) {
+    text += text.size() > 1 ? ",\n  " : "\n  ";
+    text += FrameToJson(frame);
+  }
+  return text + "]";
+}
+
+void AddTimes(const std::vector<Frame>& frames, JsonObject* json) {
+  if (frames.empty()) {
+    json->Null("first_us").Null("last_us");
+    return;
+  }
+  const auto earlier = [](const Frame& a, const Frame& b) { return a.first_us < b.first_us; };
+  const auto later = [](const Frame& a, const Frame& b) { return a.last_us < b.last_us; };
+  json->Number("first_us", std::min_element(frames.begin(), frames.end(), earlier)->first_us)
+      .Number("last_us", std::max_element(frames.begin(), frames.end(), later)->last_us);
+}
+
+}  // namespace
+
+std::string CountersToJson(const Counters& counters) {
+  JsonObject json;
+  for (const CounterName& counter : kCounterNames) json.Count(counter.name, counters.*counter.field);
+  return json.Finish();
+}
+
+bool CountersFromJson(const std::string& manifest, Counters* out) {
+  const std::size_t start = manifest.find("\"counters\": {");
+  if (start == std::string::npos) return false;
+  for (const CounterName& counter : kCounterNames) {
+    const std::string key = "\"" + std::string(counter.name) + "\": ";
+    const std::size_t found = manifest.find(key, start);
+    if (found == std::string::npos) return false;
+    const char* digits = manifest.data() + found + key.size();
+    const char* end = manifest.data() + manifest.size();
+    if (std::from_chars(digits, end, out->*counter.field).ec != std::errc()) return false;
+  }
+  return true;
+}
+
+std::string HourName(std::int64_t time_us) {
+  const std::time_t seconds = time_us / kMicrosecondsPerSecond;
+  std::tm parts = {};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H", &parts)};
+}
+
+std::string Manifest::ToJson() const {
+  std::uint64_t packets = 0;
+  std::uint64_t packet_bytes = 0;
+  for (const Frame& frame : frames) {
+    packets += frame.packets;
+    packet_bytes += frame.packet_bytes;
+  }
+  JsonObject json;
+  json.Number("format", kManifestFormat)
+      .Text("sensor_id", sensor_id)
+      .Text("boot_id", boot_id)
+      .Count("seq", seq)
+      .Text("file", file)
+      .Text("sha256", sha256)
+      .Text("previous_sha256", previous_sha256)
+      .Count("link_type", format.link_type)
+      .Count("snaplen", snaplen)
+      .Text("filter", filter)
+      .Count("packets", packets)
+      .Count("packet_bytes", packet_bytes)
+      .Count("file_bytes", file_bytes);
+  AddTimes(frames, &json);
+  json.Text("hour", hour)
+      .Number("sealed_wall_us", sealed_wall_us)
+      .Number("sealed_mono_us", sealed_mono_us)
+      .Text("source", source)
+      .Raw("counters", CountersToJson(counters))
+      .Raw("frames", FramesToJson(frames));
+  return json.Finish() + "\n";
+}
+
+}  // namespace weir::sensor

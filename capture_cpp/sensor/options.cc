@@ -1,0 +1,155 @@
+#include "options.h"
+
+#include <getopt.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <regex>
+#include <string_view>
+
+#include "events.h"
+#include "segment_format.h"
+
+namespace weir::sensor {
+namespace {
+
+constexpr char kHelp[] =
+    R"(weir-capture: packets from an interface or a capture file into sealed segments
+
+  weir-capture -i eth0 --sensor lab --spool /var/spool/weir
+  weir-capture -r trace.pcap --sensor lab --spool spool
+  tshark -i eth0 -w - | weir-capture -r - --spool spool
+  weir-capture -i lo -c 100 -w hundred.pcap
+
+from
+  -i, --interface NAME     capture live; needs the capability CAP_NET_RAW
+  -r, --read FILE          read a pcap or pcapng file; - is stdin
+  -f, --filter TEXT        take only what this BPF filter matches, such as "tcp port 443"
+  -s, --snaplen BYTES      keep at most this much of each packet (262144)
+  -c, --count N            stop after N packets
+      --ring-mb MB         kernel ring buffer (64)
+      --no-promisc         leave the interface out of promiscuous mode
+to
+      --sensor NAME        who this sensor is, in every file name (sensor)
+      --spool DIR          where segments and manifests appear
+      --rotate-bytes N     seal a segment after this much pcap (67108864)
+      --rotate-seconds N   seal a segment after this time (300); with -r, packet time
+      --spool-mb MB        limit of the spool (0: until the disk is full)
+      --when-full WHAT     drop-newest, drop-oldest or stop, when the limit is reached (drop-newest);
+                           leftovers of acknowledged segments go first in any case
+      --level N            zstd level, 1 to 19 (1)
+  -w, --write FILE         write an uncompressed capture file too, or instead; - is stdout
+other
+  -h, --help               this text
+  -V, --version            the version
+
+A segment ends at each capture hour (packet time, UTC) as well. One line of JSON per segment goes to
+stderr. SIGTERM and SIGINT drain the ring and seal; SIGHUP seals at once and goes on.
+Exit code: 0 done, 2 wrong argument, 4 spool or disk (also when packets were lost to them), 6 capture.
+
+Example, in a folder with trace.pcap:
+  $ weir-capture -r trace.pcap --sensor lab --spool spool 2>/dev/null; ls spool
+  lab-0195f0c2a1b4e7d3-000000.json  lab-0195f0c2a1b4e7d3-000000.pcap.zst
+  $ zstd -dc spool/*.pcap.zst | tcpdump -n -r -
+)";
+
+[[noreturn]] void Refuse(const std::string& what) {
+  throw SensorError(ExitCode::kSettings, what + "; weir-capture --help lists the options");
+}
+
+std::uint64_t Number(std::string_view option, std::string_view text, std::uint64_t low, std::uint64_t high) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < low || value > high) {
+    Refuse("--" + std::string(option) + " wants a whole number from " + std::to_string(low) + " to " +
+           std::to_string(high) + ", not \"" + std::string(text) + "\"");
+  }
+  return value;
+}
+
+std::string SensorName(const std::string& text) {
+  static const std::regex kName("[A-Za-z0-9][A-Za-z0-9_.-]{0,62}");
+  if (!std::regex_match(text, kName)) {
+    Refuse("--sensor wants 1 to 63 letters, digits, '_', '.' or '-', the first a letter or digit, not \"" + text + "\"");
+  }
+  return text;
+}
+
+WhenFull Policy(std::string_view text) {
+  if (text == "drop-newest") return WhenFull::kDropNewest;
+  if (text == "drop-oldest") return WhenFull::kDropOldest;
+  if (text == "stop") return WhenFull::kStop;
+  Refuse("--when-full wants drop-newest, drop-oldest or stop, not \"" + std::string(text) + "\"");
+}
+
+enum LongOnly { kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kNoPromisc, kLevel };
+
+constexpr option kOptions[] = {
+    {"interface", required_argument, nullptr, 'i'},
+    {"read", required_argument, nullptr, 'r'},
+    {"filter", required_argument, nullptr, 'f'},
+    {"snaplen", required_argument, nullptr, 's'},
+    {"count", required_argument, nullptr, 'c'},
+    {"write", required_argument, nullptr, 'w'},
+    {"help", no_argument, nullptr, 'h'},
+    {"version", no_argument, nullptr, 'V'},
+    {"sensor", required_argument, nullptr, kSensor},
+    {"spool", required_argument, nullptr, kSpool},
+    {"rotate-bytes", required_argument, nullptr, kRotateBytes},
+    {"rotate-seconds", required_argument, nullptr, kRotateSeconds},
+    {"ring-mb", required_argument, nullptr, kRingMb},
+    {"spool-mb", required_argument, nullptr, kSpoolMb},
+    {"when-full", required_argument, nullptr, kWhenFull},
+    {"no-promisc", no_argument, nullptr, kNoPromisc},
+    {"level", required_argument, nullptr, kLevel},
+    {nullptr, 0, nullptr, 0},
+};
+
+[[noreturn]] void PrintAndExit(const char* text) {
+  std::fputs(text, stdout);
+  std::exit(std::fflush(stdout) == 0 ? 0 : static_cast<int>(ExitCode::kSpool));
+}
+
+void Check(const Options& options) {
+  if (options.interface.empty() == options.file.empty()) Refuse("give either an interface (-i) or a file (-r)");
+  if (options.spool.empty() && options.plain_file.empty()) Refuse("give a spool (--spool) or a file to write (-w)");
+}
+
+}  // namespace
+
+Options ParseOptions(int argc, char** argv) {
+  constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
+  constexpr std::uint64_t kMostRingMb = 2047;  // libpcap takes the size as an int of bytes
+  Options options;
+  opterr = 0;
+  for (int letter; (letter = getopt_long(argc, argv, ":i:r:f:s:c:w:hV", kOptions, nullptr)) != -1;) {
+    switch (letter) {
+      case 'i': options.interface = optarg; break;
+      case 'r': options.file = optarg; break;
+      case 'f': options.filter = optarg; break;
+      case 's': options.snaplen = static_cast<std::uint32_t>(Number("snaplen", optarg, 1, kLargestPacket)); break;
+      case 'c': options.count = Number("count", optarg, 1, kAny); break;
+      case 'w': options.plain_file = optarg; break;
+      case kSensor: options.sensor = SensorName(optarg); break;
+      case kSpool: options.spool = optarg; break;
+      case kRotateBytes: options.rotate_bytes = Number("rotate-bytes", optarg, 1, kAny); break;
+      case kRotateSeconds: options.rotate_seconds = Number("rotate-seconds", optarg, 1, kAny / 1'000'000); break;
+      case kRingMb: options.ring_mb = Number("ring-mb", optarg, 1, kMostRingMb); break;
+      case kSpoolMb: options.spool_mb = Number("spool-mb", optarg, 0, kAny >> 20); break;
+      case kWhenFull: options.when_full = Policy(optarg); break;
+      case kNoPromisc: options.promiscuous = false; break;
+      case kLevel: options.level = static_cast<int>(Number("level", optarg, 1, 19)); break;
+      case 'h': PrintAndExit(kHelp);
+      case 'V': PrintAndExit("weir-capture " WEIR_VERSION "\n");
+      case ':': Refuse("the option " + std::string(argv[optind - 1]) + " wants a value");
+      default: Refuse("unknown option " + std::string(argv[optind - 1]));
+    }
+  }
+  if (optind < argc) Refuse("unexpected argument \"" + std::string(argv[optind]) + "\" (a filter goes behind -f)");
+  Check(options);
+  return options;
+}
+
+}  // namespace weir::sensor

@@ -1,0 +1,259 @@
+#include "recorder.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+#include "events.h"
+
+namespace weir::sensor {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How long the writing thread sleeps at most; a segment on a silent interface ends this late.
+constexpr std::chrono::milliseconds kLook(kHandOverMilliseconds);
+// Space taken by one frame's line in a manifest, for the limit of the spool.
+constexpr std::uint64_t kManifestBytesPerFrame = 200;
+
+std::int64_t NowMicroseconds(clockid_t clock) {
+  timespec now = {};
+  clock_gettime(clock, &now);
+  return now.tv_sec * kMicrosecondsPerSecond + now.tv_nsec / 1000;
+}
+
+std::int64_t HourOf(std::int64_t time_us) { return time_us / kMicrosecondsPerHour; }
+
+void Note(const RecordHeader& header, std::int64_t time_us, Frame* facts) {
+  facts->first_us = facts->packets == 0 ? time_us : std::min(facts->first_us, time_us);
+  facts->last_us = facts->packets == 0 ? time_us : std::max(facts->last_us, time_us);
+  ++facts->packets;
+  facts->packet_bytes += header.captured;
+  facts->truncated += header.captured < header.length ? 1 : 0;
+}
+
+}  // namespace
+
+std::string NewBootId() {
+  std::uint16_t random = 0;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) random = static_cast<std::uint16_t>(::clock());
+  char text[17];
+  std::snprintf(text, sizeof text, "%012llx%04x",
+                static_cast<unsigned long long>(NowMicroseconds(CLOCK_REALTIME) / 1000) & 0xffffffffffffULL, random);
+  return text;
+}
+
+Recorder::Recorder(const Options& options, std::string source, Spool* spool, PlainCapture* plain)
+    : options_(options), source_(std::move(source)), spool_(spool), plain_(plain), compressor_(options.level) {}
+
+void Recorder::Run(BatchQueue* queue) {
+  const bool is_live = !options_.interface.empty();
+  while (!queue->ended()) {
+    if (std::unique_ptr<Batch> batch = queue->TakeFull(kLook)) {
+      Write(*batch, is_live && queue->AtLeastHalfFull());
+      queue->GiveBack(std::move(batch));
+    }
+    if (is_live && segment_ && IsOld()) Seal();
+  }
+  Finish();
+}
+
+bool Recorder::IsOld() const { return Clock::now() - opened_ >= std::chrono::seconds(options_.rotate_seconds); }
+
+void Recorder::Write(const Batch& batch, bool hasty) {
+  counters_ += batch.tally;
+  counters_.read += batch.tally.filtered;
+  counters_.received += batch.tally.filtered + batch.tally.kernel_dropped + batch.tally.unread;
+  if (batch.last_seen_us != 0) last_seen_us_ = batch.last_seen_us;
+  if (segment_ && !batch.empty() && segment_->format() != batch.format) Seal();
+  const std::span<const std::byte> records = batch.records();
+  Run_ run;
+  while (run.end < records.size()) {
+    RecordHeader header;
+    std::memcpy(&header, records.data() + run.end, sizeof header);
+    const std::int64_t time_us = header.Microseconds(batch.format.nanoseconds);
+    const std::size_t record_bytes = sizeof header + header.captured;
+    if (EndsBefore(run, time_us, record_bytes)) {
+      Store(batch, run, hasty);
+      Seal();
+      run = {run.end, run.end, {}};
+    }
+    if (!segment_ && run.facts.packets == 0) first_us_ = time_us, hour_ = HourOf(time_us);
+    Note(header, time_us, &run.facts);
+    run.end += record_bytes;
+  }
+  Store(batch, run, hasty);
+  if (batch.seal_after) Seal();
+}
+
+// Whether the segment ends before a packet of this time and size.
+bool Recorder::EndsBefore(const Run_& run, std::int64_t time_us, std::size_t record_bytes) const {
+  if (!segment_ && run.facts.packets == 0) return false;
+  if (HourOf(time_us) != hour_) return true;
+  const std::uint64_t raw = (segment_ ? segment_->raw_bytes() : kPcapHeaderBytes) + (run.end - run.begin);
+  if (raw > kPcapHeaderBytes && raw + record_bytes > options_.rotate_bytes) return true;
+  const bool is_file = options_.interface.empty();
+  return is_file && time_us - first_us_ >= static_cast<std::int64_t>(options_.rotate_seconds) * kMicrosecondsPerSecond;
+}
+
+void Recorder::Store(const Batch& batch, const Run_& run, bool hasty) {
+  const std::uint64_t packets = run.facts.packets;
+  if (packets == 0) return;
+  counters_.received += packets;
+  counters_.read += packets;
+  const std::span<const std::byte> records = batch.records().subspan(run.begin, run.end - run.begin);
+  const bool in_plain = plain_ != nullptr && plain_->Write(batch.format, records);
+  if (spool_ != nullptr) {
+    if (!StoreInSpool(batch.format, records, run.facts, hasty)) return;
+  } else if (!in_plain) {
+    counters_.drop_disk += packets;
+    return;
+  }
+  counters_.written += packets;
+  counters_.truncated += run.facts.truncated;
+}
+
+// False where the packets were counted as lost instead.
+bool Recorder::StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty) {
+  if (Clock::now() < disk_retry_) {
+    counters_.drop_disk += facts.packets;
+    return false;
+  }
+  if (!MakeRoom(records.size() + kManifestBytesPerFrame)) {
+    counters_.drop_spool += facts.packets;
+    return false;
+  }
+  std::error_code error;
+  if (!segment_ && !OpenSegment(format, facts.first_us)) {
+    counters_.drop_disk += facts.packets;
+    return false;
+  }
+  const std::uint64_t before = segment_->file_bytes();
+  error = segment_->Append(records, facts, hasty);
+  if (error) {
+    counters_.drop_disk += facts.packets;
+    DiskFailed(error);
+    return false;
+  }
+  spool_->Grew(segment_->file_bytes() - before + kManifestBytesPerFrame);
+  return true;
+}
+
+bool Recorder::OpenSegment(const RecordFormat& format, std::int64_t time_us) {
+  char number[24];
+  std::snprintf(number, sizeof number, "%06llu", static_cast<unsigned long long>(next_seq_));
+  segment_ = std::make_unique<Segment>(spool_->folder(), options_.sensor + "-" + boot_id_ + "-" + number, format,
+                                       options_.snaplen, &compressor_);
+  hour_ = HourOf(time_us);
+  opened_ = Clock::now();
+  const std::error_code error = segment_->Open();
+  if (!error) return true;
+  segment_.reset();
+  DiskFailed(error);
+  return false;
+}
+
+// Whether the spool may grow by this much, after whatever --when-full allows.
+bool Recorder::MakeRoom(std::uint64_t bytes) {
+  if (spool_->HasRoomFor(bytes)) return true;
+  if (options_.when_full == WhenFull::kDropOldest) {
+    Counters lost;
+    while (!spool_->HasRoomFor(bytes) && spool_->DropOldest(&lost)) continue;
+    lost.drop_spool += lost.written;
+    lost.written = 0;
+    lost.truncated = 0;
+    counters_ += lost;
+    if (spool_->HasRoomFor(bytes)) return true;
+  }
+  if (segment_) Seal();
+  if (options_.when_full == WhenFull::kStop) {
+    throw SensorError(ExitCode::kSpool, "spool " + spool_->path() + " is at its limit of " + std::to_string(options_.spool_mb) +
+                                            " MB and --when-full is stop; collect what is there, or raise --spool-mb");
+  }
+  return false;
+}
+
+void Recorder::DiskFailed(const std::error_code& error) {
+  disk_retry_ = Clock::now() + std::chrono::milliseconds(kDiskRetryMilliseconds);
+  Say(Event("disk_failed").Text("spool", spool_->path()).Text("why", error.message())
+          .Text("what", "packets are counted as drop_disk until it can be written again; make space or mend the disk"));
+  if (segment_) Seal();
+}
+
+void Recorder::Seal() {
+  if (!segment_) return;
+  if (!Publish()) GiveUpSegment();
+  segment_.reset();
+}
+
+// Frame after frame is given up where the disk has no room even for the manifest.
+bool Recorder::Publish() {
+  for (;;) {
+    Manifest manifest = Describe();
+    const std::error_code error = segment_->Seal(&manifest);
+    if (!error) {
+      Say(Event("segment_sealed").Text("segment", manifest.file).Text("hour", manifest.hour).Text("sha256", manifest.sha256)
+              .Count("packets", manifest.counters.written).Count("bytes", manifest.file_bytes)
+              .Raw("counters", CountersToJson(manifest.counters)));
+      previous_sha256_ = manifest.sha256;
+      totals_ += counters_;
+      counters_ = {};
+      ++next_seq_;
+      return true;
+    }
+    disk_retry_ = Clock::now() + std::chrono::milliseconds(kDiskRetryMilliseconds);
+    Say(Event("seal_failed").Text("segment", manifest.file).Text("why", error.message()));
+    const std::optional<Frame> lost = error == std::errc::no_space_on_device ? segment_->CutLastFrame() : std::nullopt;
+    if (!lost) return false;
+    counters_.written -= lost->packets;
+    counters_.truncated -= lost->truncated;
+    counters_.drop_disk += lost->packets;
+  }
+}
+
+void Recorder::GiveUpSegment() {
+  counters_.drop_disk += counters_.written;
+  counters_.written = 0;
+  counters_.truncated = 0;
+  segment_->Discard();
+}
+
+Manifest Recorder::Describe() const {
+  Manifest manifest;
+  manifest.sensor_id = options_.sensor;
+  manifest.boot_id = boot_id_;
+  manifest.seq = next_seq_;
+  manifest.previous_sha256 = previous_sha256_;
+  manifest.filter = options_.filter;
+  manifest.hour = HourName(hour_ * kMicrosecondsPerHour);
+  manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);
+  manifest.sealed_mono_us = NowMicroseconds(CLOCK_MONOTONIC);
+  manifest.source = source_;
+  manifest.counters = counters_;
+  return manifest;
+}
+
+// Counts that belong to no packet that was kept still reach the ledger, in a segment without packets.
+void Recorder::SealCounts() {
+  if (counters_.AllZero()) return;
+  const std::int64_t time_us = last_seen_us_ != 0 ? last_seen_us_ : NowMicroseconds(CLOCK_REALTIME);
+  if (OpenSegment(RecordFormat{}, time_us)) Seal();
+}
+
+void Recorder::Finish() {
+  if (plain_ != nullptr && !plain_->Close() && spool_ == nullptr) {
+    counters_.drop_disk += counters_.written;
+    counters_.written = 0;
+  }
+  if (spool_ != nullptr) {
+    Seal();
+    SealCounts();
+  }
+  totals_ += counters_;
+  Say(Event("done").Text("source", source_).Count("segments", next_seq_).Raw("counters", CountersToJson(totals_)));
+}
+
+}  // namespace weir::sensor

@@ -1,0 +1,130 @@
+#include "segment.h"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <new>
+
+#include "events.h"
+#include "segment_format.h"
+
+namespace weir::sensor {
+namespace {
+
+// About twice as fast as level 1, for the time the disk does not keep up.
+constexpr int kHastyLevel = -5;
+
+void Put(std::vector<std::byte>* out, const auto& value) {
+  const auto* first = reinterpret_cast<const std::byte*>(&value);
+  out->insert(out->end(), first, first + sizeof value);
+}
+
+std::size_t Check(std::size_t outcome) {
+  if (ZSTD_isError(outcome)) throw std::runtime_error(std::string("zstd: ") + ZSTD_getErrorName(outcome));
+  return outcome;
+}
+
+}  // namespace
+
+std::vector<std::byte> PcapHeader(const RecordFormat& format, std::uint32_t snaplen) {
+  std::vector<std::byte> header;
+  Put(&header, format.nanoseconds ? kPcapNanoseconds : kPcapMicroseconds);
+  Put(&header, kPcapMajor);
+  Put(&header, kPcapMinor);
+  Put(&header, std::uint32_t{0});  // time zone, always UTC
+  Put(&header, std::uint32_t{0});  // accuracy, never used
+  Put(&header, snaplen);
+  Put(&header, format.link_type);
+  return header;
+}
+
+Compressor::Compressor(int level) : context_(ZSTD_createCCtx()), level_(level), out_(ZSTD_compressBound(kFrameBytes)) {
+  if (context_ == nullptr) throw std::bad_alloc();
+  Check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 1));
+}
+
+std::span<const std::byte> Compressor::Frame(std::span<const std::byte> raw, bool hasty) {
+  Check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, hasty ? kHastyLevel : level_));
+  return {out_.data(), Check(ZSTD_compress2(context_.get(), out_.data(), out_.size(), raw.data(), raw.size()))};
+}
+
+Segment::Segment(int folder, const std::string& name, RecordFormat format, std::uint32_t snaplen, Compressor* compressor)
+    : folder_(folder), name_(name), format_(format), snaplen_(snaplen), compressor_(compressor),
+      file_(folder, name + std::string(kSegmentSuffix)) {}
+
+std::error_code Segment::Open() {
+  if (const std::error_code error = file_.Create()) return error;
+  const std::vector<std::byte> header = PcapHeader(format_, snaplen_);
+  const std::span<const std::byte> frame = compressor_->Frame(header, false);
+  if (const std::error_code error = file_.Append(frame)) {
+    file_.Discard();
+    return error;
+  }
+  digest_.emplace();
+  digest_->Add(frame);
+  raw_bytes_ = header.size();
+  return {};
+}
+
+std::error_code Segment::Append(std::span<const std::byte> records, Frame facts, bool hasty) {
+  const std::span<const std::byte> frame = compressor_->Frame(records, hasty);
+  facts.offset = file_.size();
+  facts.length = frame.size();
+  facts.raw_offset = raw_bytes_;
+  facts.raw_length = records.size();
+  if (const std::error_code error = file_.Append(frame)) return error;
+  if (digest_) digest_->Add(frame);
+  raw_bytes_ += records.size();
+  frames_.push_back(facts);
+  return {};
+}
+
+std::optional<Frame> Segment::CutLastFrame() {
+  if (frames_.empty()) return std::nullopt;
+  const Frame last = frames_.back();
+  if (file_.CutTo(last.offset)) return std::nullopt;
+  digest_.reset();
+  raw_bytes_ = last.raw_offset;
+  frames_.pop_back();
+  return last;
+}
+
+std::string Segment::Digest() {
+  if (digest_) return digest_->Hex();
+  Sha256 digest;
+  std::vector<std::byte> buffer(kFrameBytes);
+  for (std::uint64_t at = 0; at < file_.size();) {
+    const ssize_t got = ::pread(file_.descriptor(), buffer.data(), buffer.size(), static_cast<off_t>(at));
+    if (got <= 0) return {};
+    digest.Add({buffer.data(), static_cast<std::size_t>(got)});
+    at += static_cast<std::uint64_t>(got);
+  }
+  return digest.Hex();
+}
+
+std::error_code Segment::Seal(Manifest* manifest) {
+  if (const std::error_code error = file_.Flush()) return error;
+  manifest->file = file_.name();
+  manifest->format = format_;
+  manifest->snaplen = snaplen_;
+  manifest->file_bytes = file_.size();
+  manifest->frames = frames_;
+  manifest->sha256 = Digest();
+  if (manifest->sha256.empty()) return std::make_error_code(std::errc::io_error);
+  // The manifest is on the disk before the segment shows, so that a full disk can still be met by
+  // giving up a frame.
+  HiddenFile paper(folder_, name_ + std::string(kManifestSuffix));
+  const std::string text = manifest->ToJson();
+  std::error_code error = paper.Create();
+  if (!error) error = paper.Append(std::as_bytes(std::span(text)));
+  if (!error) error = paper.Flush();
+  if (!error) error = file_.Publish();
+  if (!error) error = paper.Publish();
+  if (!error) return {};
+  paper.Discard();
+  return file_.Hide() ? std::make_error_code(std::errc::io_error) : error;
+}
+
+void Segment::Discard() { file_.Discard(); }
+
+}  // namespace weir::sensor

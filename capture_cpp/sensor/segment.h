@@ -1,0 +1,71 @@
+// One segment under construction: a pcap file inside zstd frames.
+#pragma once
+
+#include <zstd.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "disk.h"
+#include "manifest.h"
+#include "sha256.h"
+
+namespace weir::sensor {
+
+// The 24 bytes before the first record.
+std::vector<std::byte> PcapHeader(const RecordFormat& format, std::uint32_t snaplen);
+
+// Compresses frames; one for the life of the sensor, as its tables are large.
+class Compressor {
+ public:
+  explicit Compressor(int level);
+  // One whole frame with a checksum; valid until the next call. `hasty` gives up size for speed.
+  std::span<const std::byte> Frame(std::span<const std::byte> raw, bool hasty);
+
+ private:
+  struct Free {
+    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  };
+  std::unique_ptr<ZSTD_CCtx, Free> context_;
+  int level_;
+  std::vector<std::byte> out_;
+};
+
+class Segment {
+ public:
+  Segment(int folder, const std::string& name, RecordFormat format, std::uint32_t snaplen, Compressor* compressor);
+
+  // Creates the hidden file with the capture header in a frame of its own.
+  std::error_code Open();
+  // `facts` says packets, bytes and times of `records`; the rest of it is filled in here.
+  std::error_code Append(std::span<const std::byte> records, Frame facts, bool hasty);
+  // Gives up the last frame, and with it its space; nothing where there is none.
+  std::optional<Frame> CutLastFrame();
+  // Makes segment and manifest visible, the manifest last. `manifest` knows everything but what the
+  // segment itself says. On failure nothing is visible and the segment is as before.
+  std::error_code Seal(Manifest* manifest);
+  void Discard();
+
+  const RecordFormat& format() const { return format_; }
+  const std::vector<Frame>& frames() const { return frames_; }
+  std::uint64_t raw_bytes() const { return raw_bytes_; }
+  std::uint64_t file_bytes() const { return file_.size(); }
+
+ private:
+  std::string Digest();
+
+  int folder_;
+  std::string name_;
+  RecordFormat format_;
+  std::uint32_t snaplen_;
+  Compressor* compressor_;
+  HiddenFile file_;
+  std::optional<Sha256> digest_;  // of what was appended; none once something was cut off again
+  std::vector<Frame> frames_;
+  std::uint64_t raw_bytes_ = 0;
+};
+
+}  // namespace weir::sensor

@@ -1,0 +1,43 @@
+// The folder in which segments wait for the collector. One sensor of a name writes in it at a time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "counters.h"
+#include "disk.h"
+
+namespace weir::sensor {
+
+class Spool {
+ public:
+  // Makes the folder where it is missing and takes the lock. Throws SensorError that names the
+  // sensor holding it.
+  Spool(std::string folder, std::string sensor, std::uint64_t limit_bytes);
+
+  int folder() const { return folder_.get(); }
+  const std::string& path() const { return path_; }
+
+  // Whether `bytes` more stay within the limit, after leftovers of acknowledged segments were
+  // removed if need be.
+  bool HasRoomFor(std::uint64_t bytes);
+  void Grew(std::uint64_t bytes) { used_ += bytes; }
+  // Removes the oldest sealed segment, unacknowledged as it is, and adds the counts of its manifest
+  // to `lost`. False where there is none.
+  bool DropOldest(Counters* lost);
+  // Removes what acknowledged segments left behind, and the oldest acknowledgements themselves.
+  void Tidy();
+
+ private:
+  void Lock();
+  void Measure();
+
+  std::string path_;
+  std::string sensor_;
+  Descriptor folder_;
+  Descriptor lock_;
+  std::uint64_t limit_;
+  std::uint64_t used_ = 0;
+};
+
+}  // namespace weir::sensor

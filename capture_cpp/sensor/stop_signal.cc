@@ -1,0 +1,36 @@
+#include "stop_signal.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <system_error>
+
+namespace weir::sensor {
+
+StopSignal::StopSignal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  descriptor_ = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+}
+
+StopSignal::~StopSignal() { ::close(descriptor_); }
+
+Wish StopSignal::Take() {
+  Wish wish = Wish::kNone;
+  signalfd_siginfo signal;
+  while (::read(descriptor_, &signal, sizeof signal) == sizeof signal) {
+    if (signal.ssi_signo == SIGHUP) {
+      wish = Wish::kSeal;
+    } else {
+      stopping_ = true;
+    }
+  }
+  return stopping_ ? Wish::kStop : wish;
+}
+
+}  // namespace weir::sensor

@@ -1,0 +1,1 @@
+"""Scores become grouped findings with reasons, evidence and lineage."""

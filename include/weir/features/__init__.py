@@ -1,0 +1,1 @@
+"""Window rows, validation against the suites, quarantine."""

@@ -1,0 +1,1 @@
+"""Training, calibration, the artifact, evaluation, drift, registry and promotion."""

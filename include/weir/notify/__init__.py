@@ -1,0 +1,1 @@
+"""The family of ways to tell somebody."""

@@ -1,0 +1,1 @@
+"""Scoring with an artifact, and the reasons for a score."""

@@ -1,0 +1,364 @@
+"""The command line: one verb per step, data on stdout, talk on stderr.
+
+Every verb takes ``--json`` for programs. Exit codes come from the error tree (``weir.errors``).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from weir.errors import SettingsError, WeirError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Weir: packets → flows → features → models → scores → alerts → reports.\n\nExample: weir flows office.pcap --out office.parquet",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")]
+Unit = Annotated[str | None, typer.Option(help="Sensor and capture hour, such as lab/2026-01-31T09; default: every one in the store.")]
+
+
+def main() -> None:
+    """Run the command line; a WeirError becomes its message and its exit code."""
+    try:
+        app()
+    except WeirError as error:
+        print(f"weir: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+def say(facts: Any, as_json: bool) -> None:
+    """Print what a job returned: one JSON object, or one ``name: value`` line a fact."""
+    if as_json:
+        print(json.dumps(facts, sort_keys=True))
+        return
+    for name, value in facts.items():
+        print(f"{name}: {value if not isinstance(value, dict | list) else json.dumps(value)}")
+
+
+def each(verb: str, names: Iterable[str], job: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """Run a job for every name with a progress bar on stderr; the results by name."""
+    from rich.console import Console
+    from rich.progress import track
+
+    todo = list(names)
+    console = Console(stderr=True)
+    return {name: job(name) for name in track(todo, description=verb, console=console, disable=not console.is_terminal)}
+
+
+def _all_or(unit: str | None, prefix: str) -> list[str]:
+    from weir import jobs
+
+    return [unit] if unit else jobs.units(prefix)
+
+
+@app.command()
+def collect(as_json: AsJson = False) -> None:
+    """Bring sealed segments from the spool into the store.
+
+    Example: WEIR_SPOOL=/var/spool/weir WEIR_STORE=s3://weir weir collect
+    """
+    from weir import jobs
+
+    say(jobs.collect(jobs.waiting()), as_json)
+
+
+@app.command()
+def flows(
+    captures: Annotated[list[Path] | None, typer.Argument(help="pcap or pcapng files, plain, gz or zst, read as one stream.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet file to write.")] = None,
+    unit: Unit = None,
+    snapshot: Annotated[Path | None, typer.Option(help="Bring the flows of a training snapshot into the store.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build flows: of captures into a Parquet file, or of the segments in the store.
+
+    Example: weir flows monday.pcap tuesday.pcap.gz --out week.parquet
+    """
+    from weir import jobs
+
+    if captures:
+        if out is None:
+            raise SettingsError("flows: --out is missing; name the Parquet file to write")
+        say(jobs.flows_to_file(captures, out), as_json)
+    elif snapshot:
+        say(jobs.materialise(snapshot), as_json)
+    else:
+        say(each("flows", _all_or(unit, "1_packets/"), jobs.flows), as_json)
+
+
+@app.command()
+def features(unit: Unit = None, as_json: AsJson = False) -> None:
+    """Sum flows up into one row per host and window.
+
+    Example: weir features --unit lab/2026-01-31T09
+    """
+    from weir import jobs
+
+    say(each("features", _all_or(unit, "2_flows/"), jobs.features), as_json)
+
+
+@app.command()
+def validate(
+    unit: Unit = None,
+    docs: Annotated[Path | None, typer.Option(help="Folder for Great Expectations' Data Docs.")] = None,
+    write_suites: Annotated[bool, typer.Option(help="Write the suites from the schema into great_expectations/ and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge flows and windows; good rows go on, refused rows go to quarantine with the reason.
+
+    Example: weir validate --unit lab/2026-01-31T09 --docs /tmp/data_docs
+    """
+    from weir import jobs
+
+    if write_suites:
+        say(jobs.write_suites(), as_json)
+        return
+    counts = each("validate", _all_or(unit, "2_flows/"), jobs.validate)
+    if docs:
+        counts["data_docs"] = jobs.data_docs(docs)
+    say(counts, as_json)
+
+
+quarantine = typer.Typer(no_args_is_help=True, help="Look at refused rows, and let them go on.\n\nExample: weir quarantine list")
+app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command("list")
+def quarantine_list(as_json: AsJson = False) -> None:
+    """How many rows are held, by table, unit and broken expectation.
+
+    Example: weir quarantine list
+    """
+    from weir import jobs
+
+    say(jobs.quarantined(), as_json)
+
+
+@quarantine.command("show")
+def quarantine_show(table: str, unit: str) -> None:
+    """Print the refused rows of one unit, as JSON lines.
+
+    Example: weir quarantine show flows lab/2026-01-31T09
+    """
+    from weir import jobs
+
+    for row in jobs.refused_rows(table, unit):
+        print(json.dumps(row))
+
+
+@quarantine.command("release")
+def quarantine_release(
+    table: str,
+    unit: str,
+    reason: Annotated[str, typer.Option(help="The broken expectation whose rows may go on.")],
+    why: Annotated[str, typer.Option(help="Why they are right; kept with the validation result.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let the rows go on that one expectation refused.
+
+    Example: weir quarantine release flows lab/2026-01-31T09 --reason "duration_us <= 3600000000" --why "long tunnel"
+    """
+    from weir import jobs
+
+    say(jobs.release(table, unit, reason, why), as_json)
+
+
+@app.command()
+def snapshot(
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("snapshot.json"),
+    until: Annotated[str | None, typer.Option(help="Last capture hour to take, such as 2026-01-31T09.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the hours of the store that a model is to be trained on.
+
+    Example: weir snapshot --until 2026-01-31T09 --out snapshot.json
+    """
+    from weir import jobs
+
+    say(jobs.snapshot(out, until), as_json)
+
+
+@app.command()
+def train(snapshot: Annotated[Path, typer.Option(help="The hours to train on.")] = Path("snapshot.json"), as_json: AsJson = False) -> None:
+    """Fit detectors on the validated rows of a snapshot and write the artifact.
+
+    Example: weir train --snapshot snapshot.json
+    """
+    from weir import jobs
+
+    say(jobs.train(snapshot), as_json)
+
+
+@app.command()
+def evaluate(
+    snapshot: Annotated[Path, typer.Option(help="Its replay hours are the frozen labelled set.")] = Path("snapshot.json"),
+    as_json: AsJson = False,
+) -> None:
+    """Measure the trained model on the labelled replay hours.
+
+    Example: weir evaluate --snapshot snapshot.json --json
+    """
+    from weir import jobs
+
+    say(jobs.evaluate(snapshot), as_json)
+
+
+@app.command()
+def drift(
+    unit: Annotated[str | None, typer.Option(help="Sensor and capture hour to judge; default: the newest one.")] = None,
+    snapshot: Annotated[Path | None, typer.Option(help="Compare with the hours of this snapshot; default: those of the champion.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare one hour with the hours the model was trained on.
+
+    Example: weir drift --unit lab/2026-01-31T09
+    """
+    from weir import jobs
+
+    say(jobs.drift(unit, snapshot), as_json)
+
+
+@app.command()
+def propose(
+    artifact: Annotated[Path | None, typer.Argument(help="Folder of a trained model; default: the one the last training wrote.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a trained model into the registry as challenger.
+
+    Example: weir propose data/4_models/candidate
+    """
+    from weir import jobs
+
+    say(jobs.propose(artifact), as_json)
+
+
+@app.command()
+def promote(
+    back: Annotated[bool, typer.Option("--rollback", help="Make the previous champion score again.")] = False,
+    why: Annotated[str, typer.Option(help="Kept in the history.")] = "asked for on the command line",
+    as_json: AsJson = False,
+) -> None:
+    """Put the challenger through the gate; if it passes, it becomes champion.
+
+    Example: weir promote --why "three quiet days in the shadow"
+    """
+    from weir import jobs
+
+    say(jobs.rollback(why, _now_us()) if back else jobs.promote(why, _now_us()), as_json)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """Which model is live since when, which waits, and what came before.
+
+    Example: weir models
+    """
+    from weir import jobs
+
+    say(jobs.models(), as_json)
+
+
+@app.command()
+def score(unit: Unit = None, as_json: AsJson = False) -> None:
+    """Score validated rows with the champion; without --unit, all that wait for it.
+
+    Example: weir score --unit lab/2026-01-31T09
+    """
+    from weir import jobs
+
+    say(each("score", [unit] if unit else jobs.unscored(), jobs.score), as_json)
+
+
+@app.command()
+def alert(unit: Unit = None, as_json: AsJson = False) -> None:
+    """Turn the scores of a unit into alerts and send them.
+
+    Example: weir alert --unit lab/2026-01-31T09
+    """
+    from weir import jobs
+
+    say(each("alert", _all_or(unit, "5_scores/flows/"), lambda name: jobs.alert(name, "by hand", _now_us())), as_json)
+
+
+@app.command()
+def report(
+    kind: Annotated[Literal["daily", "weekly"], typer.Argument(help="daily or weekly")],
+    day: Annotated[str | None, typer.Option(help="Day the report ends on, such as 2026-01-31; default: the newest day in the store.")] = None,
+    mail: Annotated[bool, typer.Option(help="Send it as well.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Build a report as page and PDF, and mail it.
+
+    Example: weir report daily --day 2026-01-31 --no-mail
+    """
+    from weir import jobs
+
+    say(jobs.report(kind, day, _now_us(), mail=mail), as_json)
+
+
+book = typer.Typer(no_args_is_help=True, help="What became of every packet and row.\n\nExample: weir ledger verify")
+app.add_typer(book, name="ledger")
+
+
+@book.command("verify")
+def ledger_verify(as_json: AsJson = False) -> None:
+    """Check every law; exits with 7 when one does not balance.
+
+    Example: weir ledger verify
+    """
+    from weir import jobs
+
+    verdict = jobs.verify_ledger()
+    if as_json:
+        print(json.dumps({"balanced": verdict.is_balanced, "lost": verdict.lost, "laws": [law.words for law in verdict.laws], "verdict": verdict.words}))
+    else:
+        for law in verdict.laws:
+            print(law.words)
+        print(verdict.words)
+    verdict.demand()
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder for one pcap per hour and the labels.")],
+    start: Annotated[str, typer.Option(help="First hour, such as 2026-01-31T09.")] = "2026-01-31T09",
+    hours: Annotated[int, typer.Option(help="How many hours.")] = 1,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    hosts: Annotated[int, typer.Option(help="Hosts in the office.")] = 40,
+    attacks: Annotated[str, typer.Option(help="Kinds of attack, separated by commas; none for normal traffic only.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make hours of normal traffic with labelled attacks.
+
+    Example: weir simulate --out /tmp/office --hours 2 --seed 1 --attacks portscan,beacon
+    """
+    from weir.simulate import simulate as make
+
+    first = _hour(start)
+    say(make(out, start=first, hours=hours, seed=seed, hosts=hosts, attacks=[name for name in attacks.split(",") if name]), as_json)
+
+
+def _hour(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H").replace(tzinfo=UTC)
+    except ValueError:
+        raise SettingsError(f"{text!r}: not an hour; write it as 2026-01-31T09") from None
+
+
+def _now_us() -> int:
+    return int(datetime.now(UTC).timestamp() * 1_000_000)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from moto import mock_aws
+
+from weir.errors import ConflictError, StoreError
+from weir.store import FolderStore, S3Store, Store, get_table, open_store, put, put_table
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    if request.param == "folder":
+        yield FolderStore(tmp_path)
+        return
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket="weir")
+        yield S3Store("weir", "site")
+
+
+def test_what_is_put_is_got(store: Store) -> None:
+    store.put("a/b.bin", b"one")
+    store.put("a/b.bin", b"two")
+    assert store.get("a/b.bin") == b"two"
+    assert store.exists("a/b.bin")
+
+
+def test_an_absent_object_is_a_store_error_that_names_it(store: Store) -> None:
+    assert not store.exists("a/none")
+    with pytest.raises(StoreError, match="a/none"):
+        store.get("a/none")
+
+
+def test_keys_are_listed_in_order_below_a_prefix(store: Store) -> None:
+    for key in ("2/b", "1/z", "2/a"):
+        store.put(key, b"")
+    assert list(store.keys("2/")) == ["2/a", "2/b"]
+
+
+def test_a_new_object_may_be_written_twice_with_the_same_bytes_only(store: Store) -> None:
+    store.put_new("a", b"one")
+    store.put_new("a", b"one")
+    with pytest.raises(ConflictError):
+        store.put_new("a", b"two")
+    assert store.get("a") == b"one"
+
+
+def test_only_the_reader_of_the_last_version_may_replace_it(store: Store) -> None:
+    first = store.put_if("champion", b"1", None)
+    second = store.put_if("champion", b"2", first)
+    for stale in (None, first):
+        with pytest.raises(ConflictError):
+            store.put_if("champion", b"3", stale)
+    assert store.get_tagged("champion") == (b"2", second)
+
+
+def test_of_racing_writers_one_wins(store: Store) -> None:
+    tag = store.put_if("champion", b"old", None)
+    won: list[int] = []
+
+    def race(n: int) -> None:
+        try:
+            store.put_if("champion", f"{n}".encode(), tag)
+        except ConflictError:
+            return
+        won.append(n)
+
+    threads = [threading.Thread(target=race, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert store.get("champion") == f"{won[0]}".encode()
+
+
+def test_deleting_twice_is_no_error(store: Store) -> None:
+    store.put("a", b"")
+    store.delete("a")
+    store.delete("a")
+    assert not store.exists("a")
+
+
+def test_the_same_table_gives_the_same_bytes(store: Store) -> None:
+    table = pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]})
+    first, second = put_table(store, "t1", table), put_table(store, "t2", table)
+    assert first == second
+    assert get_table(store, "t1").equals(table)
+
+
+def test_a_damaged_table_is_a_store_error(store: Store) -> None:
+    store.put("t", b"PAR1 nonsense")
+    with pytest.raises(StoreError, match="not a whole Parquet file"):
+        get_table(store, "t")
+
+
+@pytest.mark.parametrize("key", ["../outside", "a/../../outside", "/etc/passwd", ""])
+def test_a_folder_store_never_leaves_its_folder(tmp_path: Path, key: str) -> None:
+    with pytest.raises(StoreError):
+        FolderStore(tmp_path / "inside").put(key, b"")
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("url", ["", "http://x/y", "s3://"])
+def test_what_is_no_store_is_refused(url: str) -> None:
+    with pytest.raises(StoreError):
+        open_store(url)
+
+
+def test_a_bucket_that_is_not_there_is_a_store_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        absent = S3Store("nowhere")
+        with pytest.raises(StoreError, match="NoSuchBucket"):
+            absent.put("a", b"")
+        with pytest.raises(StoreError, match="cannot be listed"):
+            list(absent.keys(""))
+
+
+def test_a_failed_write_leaves_nothing_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    put(tmp_path / "a", b"old")
+    monkeypatch.setattr("weir.store.os.fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        put(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

@@ -1,0 +1,212 @@
+"""What a sensor says about a segment it sealed.
+
+The fields are described in ``docs/formats/manifest.md``. A manifest is believed only when its parts
+agree with one another: the counts balance, the frames follow one another, and the hour is that of
+the packets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from weir.errors import CaptureError
+from weir.schema import US_PER_S
+
+FORMAT = 1
+SEGMENT_SUFFIX = ".pcap.zst"
+MANIFEST_SUFFIX = ".json"
+ACK_SUFFIX = ".ack"
+PART_SUFFIX = ".part"
+
+SENSOR = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
+STEM = re.compile(rf"(?P<sensor>{SENSOR})-(?P<boot>[0-9a-f]{{16}})-(?P<seq>[0-9]{{6,}})")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}")
+
+COUNTERS = (
+    "received",
+    "read",
+    "kernel_dropped",
+    "interface_dropped",
+    "unread",
+    "filtered",
+    "written",
+    "drop_disk",
+    "drop_spool",
+    "truncated",
+)
+"""Packets since the previous seal; received = kernel_dropped + read + unread and
+read = filtered + written + drop_disk + drop_spool. The other two stand beside the sums."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One zstd frame of a segment: whole records, their place, and the span of their times.
+
+    ``offset`` and ``length`` are bytes of the file, ``raw_offset`` is where the first record begins
+    in the uncompressed capture.
+    """
+
+    offset: int
+    length: int
+    raw_offset: int
+    packets: int
+    first_us: int
+    last_us: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A sealed segment, as its sensor describes it; see the module's text.
+
+    Times are int64 microseconds, UTC; ``first_us`` and ``last_us`` are None without packets.
+    ``previous_sha256`` is empty for the first segment after the sensor started.
+    """
+
+    format: int
+    sensor_id: str
+    boot_id: str
+    seq: int
+    file: str
+    sha256: str
+    previous_sha256: str
+    link_type: int
+    snaplen: int
+    filter: str
+    packets: int
+    packet_bytes: int
+    file_bytes: int
+    first_us: int | None
+    last_us: int | None
+    hour: str
+    sealed_wall_us: int
+    sealed_mono_us: int
+    source: str
+    counters: Mapping[str, int]
+    frames: tuple[Frame, ...]
+
+    @classmethod
+    def read(cls, source: bytes | Path) -> Manifest:
+        """Parse and check a manifest; CaptureError names the field that is wrong."""
+        name = str(source) if isinstance(source, Path) else "manifest"
+        try:
+            said = json.loads(source.read_bytes() if isinstance(source, Path) else source)
+        except OSError as error:
+            raise CaptureError(f"{name}: cannot be read: {error.strerror}; was it collected meanwhile?") from error
+        except ValueError as error:
+            raise CaptureError(f"{name}: is not JSON ({error}); set it aside and look at the sensor's disk") from error
+        manifest = _build(said, name)
+        _check(manifest, name)
+        return manifest
+
+    @property
+    def key(self) -> str:
+        """Where the segment lies in the store."""
+        return f"1_packets/{self.sensor_id}/{self.hour}/{self.sha256}{SEGMENT_SUFFIX}"
+
+    @property
+    def manifest_key(self) -> str:
+        """Where this manifest lies in the store."""
+        return f"1_packets/{self.sensor_id}/{self.hour}/{self.sha256}{MANIFEST_SUFFIX}"
+
+    @property
+    def unit(self) -> str:
+        """Sensor and capture hour, the unit of batch work."""
+        return f"{self.sensor_id}/{self.hour}"
+
+
+_TEXTS = {"sensor_id", "boot_id", "file", "sha256", "previous_sha256", "filter", "hour", "source"}
+_TIMES = {"first_us", "last_us"}
+
+
+def _build(said: Any, name: str) -> Manifest:
+    if not isinstance(said, dict):
+        raise CaptureError(f"{name}: is not a JSON object; set it aside")
+    if said.get("format") != FORMAT:
+        raise CaptureError(f"{name}: has format {said.get('format')!r}, this Weir reads {FORMAT}; update the older of the two")
+    values = {field.name: _value(said, field.name, name) for field in fields(Manifest)}
+    return Manifest(**values)
+
+
+def _value(said: dict[str, Any], field: str, name: str) -> Any:
+    value = said.get(field)
+    if field == "counters":
+        return _numbers(value, COUNTERS, f"{name}: {field}")
+    if field == "frames":
+        if not isinstance(value, list):
+            raise CaptureError(f"{name}: frames is not a list; set it aside")
+        return tuple(_frame(frame, f"{name}: frames[{i}]") for i, frame in enumerate(value))
+    if field in _TEXTS:
+        if not isinstance(value, str):
+            raise CaptureError(f"{name}: {field} is {value!r}, not a text; set it aside")
+        return value
+    if field in _TIMES and value is None:
+        return None
+    return _number(value, f"{name}: {field}")
+
+
+def _number(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise CaptureError(f"{where} is {value!r}, not a whole number from 0; set it aside")
+    return value
+
+
+def _numbers(value: Any, names: tuple[str, ...], where: str) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise CaptureError(f"{where} is {value!r}, not an object; set it aside")
+    return {name: _number(value.get(name), f"{where}.{name}") for name in names}
+
+
+def _frame(value: Any, where: str) -> Frame:
+    return Frame(**_numbers(value, tuple(field.name for field in fields(Frame)), where))
+
+
+def _check(manifest: Manifest, name: str) -> None:
+    for wrong, words in _contradictions(manifest):
+        if wrong:
+            raise CaptureError(f"{name}: {words}; set it aside, the sensor or its disk is not sound")
+
+
+def _contradictions(manifest: Manifest) -> list[tuple[bool, str]]:
+    """Each thing that must not be, and the words for it."""
+    stem = STEM.fullmatch(manifest.file.removesuffix(SEGMENT_SUFFIX))
+    said = (manifest.sensor_id, manifest.boot_id, manifest.seq)
+    named = (stem["sensor"], stem["boot"], int(stem["seq"])) if stem else None
+    return [
+        (not manifest.file.endswith(SEGMENT_SUFFIX) or named != said, "file, sensor_id, boot_id and seq do not agree"),
+        (not _SHA256.fullmatch(manifest.sha256), "sha256 is not a SHA-256 digest"),
+        (not _SHA256.fullmatch(manifest.previous_sha256 or "0" * 64), "previous_sha256 is not a SHA-256 digest"),
+        (not _HOUR.fullmatch(manifest.hour), "hour is not a capture hour such as 2026-01-31T09"),
+        (not _is_balanced(manifest.counters), "counters do not balance"),
+        (manifest.counters["written"] != manifest.packets, "packets is not the number written"),
+        (sum(frame.packets for frame in manifest.frames) != manifest.packets, "packets is not the sum of the frames"),
+        (not _is_contiguous(manifest), "frames do not follow one another to the end of the file"),
+        (_hours(manifest) not in (set(), {manifest.hour}), "hour is not that of the packets"),
+    ]
+
+
+def _is_balanced(counters: Mapping[str, int]) -> bool:
+    seen = counters["kernel_dropped"] + counters["read"] + counters["unread"]
+    kept = counters["filtered"] + counters["written"] + counters["drop_disk"] + counters["drop_spool"]
+    return counters["received"] == seen and counters["read"] == kept
+
+
+def _is_contiguous(manifest: Manifest) -> bool:
+    ends = [frame.offset + frame.length for frame in manifest.frames]
+    starts = [frame.offset for frame in manifest.frames[1:]] + [manifest.file_bytes]
+    return not ends or ends == starts
+
+
+def _hours(manifest: Manifest) -> set[str]:
+    times = {manifest.first_us, manifest.last_us} - {None}
+    times |= {time for frame in manifest.frames for time in (frame.first_us, frame.last_us)}
+    try:
+        return {datetime.fromtimestamp(time // US_PER_S, UTC).strftime("%Y-%m-%dT%H") for time in times if time is not None}
+    except (ValueError, OverflowError, OSError):
+        return {"outside the calendar"}

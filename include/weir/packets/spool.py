@@ -1,0 +1,141 @@
+"""The folder in which a sensor's segments wait to be collected.
+
+A segment is there once its manifest is: the sensor renames the manifest last. What is collected is
+acknowledged by naming its sha256, and only then leaves the folder. What cannot be believed is set
+aside in ``refused/`` with the reason beside it, and never deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from weir.errors import CaptureError
+from weir.packets.manifest import ACK_SUFFIX, MANIFEST_SUFFIX, SEGMENT_SUFFIX, STEM, Manifest
+
+REFUSED = "refused"
+
+
+def sealed(spool: Path) -> list[Path]:
+    """Manifests that wait, those of one sensor in the order it sealed them.
+
+    Left out: files under construction, files of others, and what was acknowledged already.
+    """
+    found = []
+    for path in _files(spool):
+        stem = STEM.fullmatch(path.name.removesuffix(MANIFEST_SUFFIX))
+        if stem and path.name.endswith(MANIFEST_SUFFIX) and not _sibling(path, ACK_SUFFIX).exists():
+            found.append((stem["sensor"], stem["boot"], int(stem["seq"]), path))
+    return [path for *_, path in sorted(found)]
+
+
+def foreign(spool: Path) -> list[Path]:
+    """Visible files that no sensor makes; a job may set them aside, so that they are seen."""
+    ours = (SEGMENT_SUFFIX, MANIFEST_SUFFIX, ACK_SUFFIX)
+    return [path for path in _files(spool) if not any(_is_ours(path.name, suffix) for suffix in ours)]
+
+
+def read(manifest_path: Path) -> tuple[Manifest, bytes]:
+    """A manifest and the bytes of its segment.
+
+    Raises CaptureError where the manifest is unsound, belongs to another file, or names a sha256
+    that the bytes do not have.
+    """
+    _refuse_link(manifest_path)
+    manifest = Manifest.read(manifest_path)
+    segment = _sibling(manifest_path, SEGMENT_SUFFIX)
+    if manifest.file != segment.name:
+        raise CaptureError(f"{manifest_path}: speaks of {manifest.file}, not of {segment.name}; set it aside")
+    _refuse_link(segment)
+    try:
+        whole = segment.read_bytes()
+    except OSError as error:
+        raise CaptureError(f"{segment}: cannot be read: {error.strerror}; its manifest promises it, set it aside") from error
+    digest = hashlib.sha256(whole).hexdigest()
+    if digest != manifest.sha256:
+        promised = f"promised were {manifest.file_bytes} with {manifest.sha256}"
+        raise CaptureError(f"{segment}: {len(whole)} bytes with sha256 {digest}, {promised}; set it aside")
+    return manifest, whole
+
+
+def acknowledge(manifest_path: Path, sha256: str) -> None:
+    """Say that the segment with this ``sha256`` is safe elsewhere, and take it out of the spool.
+
+    The acknowledgement is on the disk before anything is removed. Saying it twice does no harm;
+    CaptureError where the manifest names another sha256.
+    """
+    ack = _sibling(manifest_path, ACK_SUFFIX)
+    if not ack.exists():
+        promised = Manifest.read(manifest_path).sha256
+        if promised != sha256:
+            raise CaptureError(f"{manifest_path}: acknowledged was {sha256}, but its segment is {promised}; collect it again")
+        _write(ack, json.dumps({"sha256": sha256}).encode() + b"\n")
+    manifest_path.unlink(missing_ok=True)
+    _sibling(manifest_path, SEGMENT_SUFFIX).unlink(missing_ok=True)
+    _flush_folder(manifest_path.parent)
+
+
+def set_aside(path: Path, reason: str) -> Path:
+    """Move a manifest and its segment, or any other file, to ``refused/``; returns where it is now.
+
+    ``reason`` is written beside it, as one line. Nothing that lies there is overwritten.
+    """
+    refused = path.parent / REFUSED
+    refused.mkdir(exist_ok=True)
+    segment = _sibling(path, SEGMENT_SUFFIX)
+    target = _free(refused / path.name)
+    _write(target.with_name(target.name + ".reason"), " ".join(reason.split()).encode() + b"\n")
+    if path.name.endswith(MANIFEST_SUFFIX) and segment.exists():
+        segment.rename(_free(refused / segment.name))
+    path.rename(target)
+    _flush_folder(refused)
+    _flush_folder(path.parent)
+    return target
+
+
+def _files(spool: Path) -> list[Path]:
+    try:
+        return sorted(path for path in spool.iterdir() if not path.name.startswith(".") and (path.is_file() or path.is_symlink()))
+    except OSError as error:
+        raise CaptureError(f"spool {spool}: {error.strerror}; give the folder that weir-capture --spool names") from error
+
+
+def _is_ours(name: str, suffix: str) -> bool:
+    return name.endswith(suffix) and STEM.fullmatch(name.removesuffix(suffix)) is not None
+
+
+def _sibling(manifest_path: Path, suffix: str) -> Path:
+    return manifest_path.with_name(manifest_path.name.removesuffix(MANIFEST_SUFFIX) + suffix)
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise CaptureError(f"{path}: is a link, which no sensor makes; set it aside")
+
+
+def _free(path: Path) -> Path:
+    number = 0
+    while path.exists() or path.is_symlink():
+        number += 1
+        path = path.with_name(f"{path.name.removesuffix(f'.{number - 1}')}.{number}")
+    return path
+
+
+def _write(path: Path, whole: bytes) -> None:
+    hidden = path.with_name("." + path.name)
+    with hidden.open("wb") as out:
+        out.write(whole)
+        out.flush()
+        os.fsync(out.fileno())
+    hidden.rename(path)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,23 +2,33 @@
 
 namespace weir::sensor {
 
-Feeder::Feeder(BatchQueue* queue, std::uint64_t most) : queue_(queue), batch_(queue->TakeEmpty()), most_(most) {}
+Feeder::Feeder(BatchQueue* queue, Checkpoint* checkpoint, std::uint64_t most)
+    : queue_(queue), checkpoint_(checkpoint), batch_(queue->TakeEmpty()), most_(most) {}
 
 void Feeder::Take(const RecordFormat& format, const RecordHeader& header, const std::uint8_t* data) {
   if (done_) return;
+  checkpoint_->CountRead();
   if (!batch_->HasRoomFor(header.captured) || (!batch_->empty() && batch_->format != format)) {
     HandOver();
-    if (done_) return;
   }
   batch_->format = format;
   batch_->Append(header, data);
   batch_->last_seen_us = header.Microseconds(format.nanoseconds);
-  done_ = ++taken_ == most_;
+  if (++taken_ == most_) done_ = true;
 }
 
 void Feeder::Reject(std::int64_t time_us) {
+  checkpoint_->CountFiltered();
   ++batch_->tally.filtered;
   batch_->last_seen_us = time_us;
+}
+
+void Feeder::SetDrops(std::uint64_t kernel, std::uint64_t interface) {
+  batch_->tally.kernel_dropped += kernel - kernel_drops_;
+  batch_->tally.interface_dropped += interface - interface_drops_;
+  kernel_drops_ = kernel;
+  interface_drops_ = interface;
+  checkpoint_->CountDrops(kernel, interface);
 }
 
 void Feeder::HandOver() {

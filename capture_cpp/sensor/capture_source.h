@@ -8,6 +8,7 @@
 
 #include "batch.h"
 #include "batch_queue.h"
+#include "checkpoint.h"
 #include "stop_signal.h"
 
 namespace weir::sensor {
@@ -16,14 +17,15 @@ namespace weir::sensor {
 class Feeder {
  public:
   // `most` packets are taken at most; 0 = no limit.
-  Feeder(BatchQueue* queue, std::uint64_t most);
+  Feeder(BatchQueue* queue, Checkpoint* checkpoint, std::uint64_t most);
 
   // One packet that the filter took. `data` holds header.captured bytes.
   void Take(const RecordFormat& format, const RecordHeader& header, const std::uint8_t* data);
   // One packet that the filter rejected.
   void Reject(std::int64_t time_us);
-  // Counts that are not packets of a batch go into this one's tally.
-  Counters& tally() { return batch_->tally; }
+  // Packets lost before they could be read, all since the start.
+  void SetDrops(std::uint64_t kernel, std::uint64_t interface);
+  void SetUnread(std::uint64_t packets) { batch_->tally.unread = packets; }
 
   void HandOver();
   void Seal();
@@ -33,9 +35,12 @@ class Feeder {
 
  private:
   BatchQueue* queue_;
+  Checkpoint* checkpoint_;
   std::unique_ptr<Batch> batch_;
   std::uint64_t most_;
   std::uint64_t taken_ = 0;
+  std::uint64_t kernel_drops_ = 0;
+  std::uint64_t interface_drops_ = 0;
   bool done_ = false;
 };
 

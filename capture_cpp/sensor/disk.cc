@@ -48,6 +48,18 @@ std::error_code HiddenFile::Create() {
   return file_.open() ? std::error_code() : LastError();
 }
 
+std::error_code HiddenFile::Reopen() {
+  if (::faccessat(folder_, hidden_name().c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+      ::renameat(folder_, name_.c_str(), folder_, hidden_name().c_str()) != 0) {
+    return LastError();
+  }
+  file_ = Descriptor(::openat(folder_, hidden_name().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  struct stat found = {};
+  if (!file_.open() || ::fstat(file_.get(), &found) != 0) return LastError();
+  size_ = static_cast<std::uint64_t>(found.st_size);
+  return {};
+}
+
 std::error_code HiddenFile::Append(std::span<const std::byte> bytes) {
   if (const std::error_code error = WriteAll(file_.get(), bytes)) {
     CutTo(size_);

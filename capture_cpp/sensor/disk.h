@@ -38,6 +38,8 @@ class HiddenFile {
   HiddenFile(int folder, std::string name);
 
   std::error_code Create();
+  // Takes up what a dead writer left under either name.
+  std::error_code Reopen();
   // After a failure, the file is cut back to what it held before.
   std::error_code Append(std::span<const std::byte> bytes);
   std::error_code CutTo(std::uint64_t size);

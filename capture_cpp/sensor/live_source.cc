@@ -59,8 +59,6 @@ class LiveSource : public CaptureSource {
   RecordFormat format_;
   KernelTotals kernel_;
   pcap_stat last_stat_ = {};
-  std::uint64_t dropped_counted_ = 0;
-  std::uint64_t interface_dropped_counted_ = 0;
   std::uint64_t read_ = 0;
   Feeder* feeder_ = nullptr;
 };
@@ -185,10 +183,7 @@ void LiveSource::AskKernel() {
 
 void LiveSource::CountDrops(Feeder* feeder) {
   AskKernel();
-  feeder->tally().kernel_dropped += kernel_.dropped - dropped_counted_;
-  feeder->tally().interface_dropped += kernel_.interface_dropped - interface_dropped_counted_;
-  dropped_counted_ = kernel_.dropped;
-  interface_dropped_counted_ = kernel_.interface_dropped;
+  feeder->SetDrops(kernel_.dropped, kernel_.interface_dropped);
 }
 
 void LiveSource::Wait(const StopSignal& signal) const {
@@ -202,7 +197,7 @@ void LiveSource::Run(Feeder* feeder, StopSignal* signal) {
   RejectAll();
   if (!feeder->done()) Drain(feeder);
   CountDrops(feeder);
-  feeder->tally().unread += Waiting();
+  feeder->SetUnread(Waiting());
 }
 
 void LiveSource::Capture(Feeder* feeder, StopSignal* signal) {

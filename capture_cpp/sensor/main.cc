@@ -6,22 +6,25 @@
 #include <thread>
 
 #include "batch_queue.h"
+#include "checkpoint.h"
 #include "events.h"
 #include "file_source.h"
 #include "live_source.h"
+#include "names.h"
 #include "options.h"
 #include "recorder.h"
+#include "salvage.h"
 #include "stop_signal.h"
 
 namespace weir::sensor {
 namespace {
 
 // Runs the source in a thread of its own; what it throws waits until everything read is sealed.
-void Record(const Options& options, CaptureSource* source, StopSignal* signal, Recorder* recorder) {
+void Record(const Options& options, CaptureSource* source, StopSignal* signal, Recorder* recorder, Checkpoint* checkpoint) {
   BatchQueue queue(kQueuedBatches);
   std::exception_ptr trouble;
   std::thread capture([&] {
-    Feeder feeder(&queue, options.count);
+    Feeder feeder(&queue, checkpoint, options.count);
     try {
       source->Run(&feeder, signal);
     } catch (...) {
@@ -40,19 +43,39 @@ void Record(const Options& options, CaptureSource* source, StopSignal* signal, R
   if (trouble) std::rethrow_exception(trouble);
 }
 
+void BeginCheckpoint(const Options& options, const Spool& spool, const std::string& boot_id, const std::string& source,
+                     Checkpoint* checkpoint) {
+  const std::string name = CheckpointName(options.sensor, boot_id);
+  if (const std::error_code error = checkpoint->MakeFile(spool.folder(), name, source, options.filter)) {
+    Say(Event("warning").Text("file", spool.path() + "/" + name).Text("why", error.message())
+            .Text("what", "should this sensor be killed, the counts since its last segment are lost"));
+  }
+}
+
 ExitCode Capture(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
   StopSignal signal;
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error code of the write
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a file size limit
   std::unique_ptr<Spool> spool;
-  if (!options.spool.empty()) spool = std::make_unique<Spool>(options.spool, options.sensor, options.spool_mb << 20);
+  if (!options.spool.empty()) {
+    spool = std::make_unique<Spool>(options.spool, options.sensor, options.spool_mb << 20);
+    Salvage(options, *spool);
+  }
   std::unique_ptr<PlainCapture> plain;
   if (!options.plain_file.empty()) plain = std::make_unique<PlainCapture>(options.plain_file, options.snaplen);
   const std::unique_ptr<CaptureSource> source = options.file.empty() ? OpenLiveSource(options) : OpenFileSource(options);
-  Recorder recorder(options, source->Name(), spool.get(), plain.get());
-  Say(Event("capturing").Text("source", source->Name()).Text("sensor", options.sensor));
-  Record(options, source.get(), &signal, &recorder);
+  const std::string boot_id = NewBootId();
+  Checkpoint checkpoint;
+  if (spool) BeginCheckpoint(options, *spool, boot_id, source->Name(), &checkpoint);
+  Recorder recorder(options, source->Name(), spool.get(), plain.get(), boot_id, &checkpoint);
+  Say(Event("capturing").Text("source", source->Name()).Text("sensor", options.sensor).Text("boot_id", boot_id));
+  Record(options, source.get(), &signal, &recorder, &checkpoint);
+  if (spool && recorder.is_settled()) spool->RemoveFile(CheckpointName(options.sensor, boot_id));
+  if (recorder.is_stopped()) {
+    throw SensorError(ExitCode::kSpool, "spool " + spool->path() + " is at its limit of " + std::to_string(options.spool_mb) +
+                                            " MB and --when-full is stop; collect what is there, or raise --spool-mb");
+  }
   return recorder.totals().drop_disk == 0 ? ExitCode::kDone : ExitCode::kSpool;
 }
 

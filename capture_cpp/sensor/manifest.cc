@@ -62,6 +62,13 @@ bool CountersFromJson(const std::string& manifest, Counters* out) {
   return true;
 }
 
+std::string Sha256FromJson(const std::string& manifest) {
+  constexpr std::string_view kKey = "\"sha256\": \"";
+  constexpr std::size_t kDigits = 64;
+  const std::size_t found = manifest.find(kKey);
+  return found == std::string::npos ? "" : manifest.substr(found + kKey.size(), kDigits);
+}
+
 std::string HourName(std::int64_t time_us) {
   const std::time_t seconds = time_us / kMicrosecondsPerSecond;
   std::tm parts = {};

@@ -1,13 +1,12 @@
 #include "recorder.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 
+#include "clock.h"
 #include "events.h"
+#include "names.h"
+#include "segment_scan.h"
 
 namespace weir::sensor {
 namespace {
@@ -19,37 +18,17 @@ constexpr std::chrono::milliseconds kLook(kHandOverMilliseconds);
 // Space taken by one frame's line in a manifest, for the limit of the spool.
 constexpr std::uint64_t kManifestBytesPerFrame = 200;
 
-std::int64_t NowMicroseconds(clockid_t clock) {
-  timespec now = {};
-  clock_gettime(clock, &now);
-  return now.tv_sec * kMicrosecondsPerSecond + now.tv_nsec / 1000;
-}
-
 std::int64_t HourOf(std::int64_t time_us) { return time_us / kMicrosecondsPerHour; }
-
-void Note(const RecordHeader& header, std::int64_t time_us, Frame* facts) {
-  facts->first_us = facts->packets == 0 ? time_us : std::min(facts->first_us, time_us);
-  facts->last_us = facts->packets == 0 ? time_us : std::max(facts->last_us, time_us);
-  ++facts->packets;
-  facts->packet_bytes += header.captured;
-  facts->truncated += header.captured < header.length ? 1 : 0;
-}
 
 }  // namespace
 
-std::string NewBootId() {
-  std::uint16_t random = 0;
-  if (getrandom(&random, sizeof random, 0) != sizeof random) random = static_cast<std::uint16_t>(::clock());
-  char text[17];
-  std::snprintf(text, sizeof text, "%012llx%04x",
-                static_cast<unsigned long long>(NowMicroseconds(CLOCK_REALTIME) / 1000) & 0xffffffffffffULL, random);
-  return text;
-}
-
-Recorder::Recorder(const Options& options, std::string source, Spool* spool, PlainCapture* plain)
-    : options_(options), source_(std::move(source)), spool_(spool), plain_(plain), compressor_(options.level) {}
+Recorder::Recorder(const Options& options, std::string source, Spool* spool, PlainCapture* plain, const std::string& boot_id,
+                   Checkpoint* checkpoint)
+    : options_(options), source_(std::move(source)), spool_(spool), plain_(plain), compressor_(options.level),
+      boot_id_(boot_id), checkpoint_(checkpoint) {}
 
 void Recorder::Run(BatchQueue* queue) {
+  queue_ = queue;
   const bool is_live = !options_.interface.empty();
   while (!queue->ended()) {
     if (std::unique_ptr<Batch> batch = queue->TakeFull(kLook)) {
@@ -70,7 +49,7 @@ void Recorder::Write(const Batch& batch, bool hasty) {
   if (batch.last_seen_us != 0) last_seen_us_ = batch.last_seen_us;
   if (segment_ && !batch.empty() && segment_->format() != batch.format) Seal();
   const std::span<const std::byte> records = batch.records();
-  Run_ run;
+  Stretch run;
   while (run.end < records.size()) {
     RecordHeader header;
     std::memcpy(&header, records.data() + run.end, sizeof header);
@@ -90,7 +69,7 @@ void Recorder::Write(const Batch& batch, bool hasty) {
 }
 
 // Whether the segment ends before a packet of this time and size.
-bool Recorder::EndsBefore(const Run_& run, std::int64_t time_us, std::size_t record_bytes) const {
+bool Recorder::EndsBefore(const Stretch& run, std::int64_t time_us, std::size_t record_bytes) const {
   if (!segment_ && run.facts.packets == 0) return false;
   if (HourOf(time_us) != hour_) return true;
   const std::uint64_t raw = (segment_ ? segment_->raw_bytes() : kPcapHeaderBytes) + (run.end - run.begin);
@@ -99,7 +78,7 @@ bool Recorder::EndsBefore(const Run_& run, std::int64_t time_us, std::size_t rec
   return is_file && time_us - first_us_ >= static_cast<std::int64_t>(options_.rotate_seconds) * kMicrosecondsPerSecond;
 }
 
-void Recorder::Store(const Batch& batch, const Run_& run, bool hasty) {
+void Recorder::Store(const Batch& batch, const Stretch& run, bool hasty) {
   const std::uint64_t packets = run.facts.packets;
   if (packets == 0) return;
   counters_.received += packets;
@@ -124,16 +103,15 @@ bool Recorder::StoreInSpool(const RecordFormat& format, std::span<const std::byt
   }
   if (!MakeRoom(records.size() + kManifestBytesPerFrame)) {
     counters_.drop_spool += facts.packets;
+    checkpoint_->SetSpoolDrops(counters_.drop_spool);
     return false;
   }
-  std::error_code error;
   if (!segment_ && !OpenSegment(format, facts.first_us)) {
     counters_.drop_disk += facts.packets;
     return false;
   }
   const std::uint64_t before = segment_->file_bytes();
-  error = segment_->Append(records, facts, hasty);
-  if (error) {
+  if (const std::error_code error = segment_->Append(records, facts, hasty)) {
     counters_.drop_disk += facts.packets;
     DiskFailed(error);
     return false;
@@ -143,13 +121,10 @@ bool Recorder::StoreInSpool(const RecordFormat& format, std::span<const std::byt
 }
 
 bool Recorder::OpenSegment(const RecordFormat& format, std::int64_t time_us) {
-  char number[24];
-  std::snprintf(number, sizeof number, "%06llu", static_cast<unsigned long long>(next_seq_));
-  segment_ = std::make_unique<Segment>(spool_->folder(), options_.sensor + "-" + boot_id_ + "-" + number, format,
-                                       options_.snaplen, &compressor_);
+  segment_ = std::make_unique<Segment>(spool_->folder(), Stem{boot_id_, sealed_.segments}.Text(options_.sensor), &compressor_);
   hour_ = HourOf(time_us);
   opened_ = Clock::now();
-  const std::error_code error = segment_->Open();
+  const std::error_code error = segment_->Open(format, options_.snaplen);
   if (!error) return true;
   segment_.reset();
   DiskFailed(error);
@@ -158,6 +133,7 @@ bool Recorder::OpenSegment(const RecordFormat& format, std::int64_t time_us) {
 
 // Whether the spool may grow by this much, after whatever --when-full allows.
 bool Recorder::MakeRoom(std::uint64_t bytes) {
+  if (is_stopped_) return false;
   if (spool_->HasRoomFor(bytes)) return true;
   if (options_.when_full == WhenFull::kDropOldest) {
     Counters lost;
@@ -170,8 +146,8 @@ bool Recorder::MakeRoom(std::uint64_t bytes) {
   }
   if (segment_) Seal();
   if (options_.when_full == WhenFull::kStop) {
-    throw SensorError(ExitCode::kSpool, "spool " + spool_->path() + " is at its limit of " + std::to_string(options_.spool_mb) +
-                                            " MB and --when-full is stop; collect what is there, or raise --spool-mb");
+    is_stopped_ = true;
+    queue_->NoMoreReading();
   }
   return false;
 }
@@ -195,13 +171,7 @@ bool Recorder::Publish() {
     Manifest manifest = Describe();
     const std::error_code error = segment_->Seal(&manifest);
     if (!error) {
-      Say(Event("segment_sealed").Text("segment", manifest.file).Text("hour", manifest.hour).Text("sha256", manifest.sha256)
-              .Count("packets", manifest.counters.written).Count("bytes", manifest.file_bytes)
-              .Raw("counters", CountersToJson(manifest.counters)));
-      previous_sha256_ = manifest.sha256;
-      totals_ += counters_;
-      counters_ = {};
-      ++next_seq_;
+      Sealed(manifest);
       return true;
     }
     disk_retry_ = Clock::now() + std::chrono::milliseconds(kDiskRetryMilliseconds);
@@ -212,6 +182,17 @@ bool Recorder::Publish() {
     counters_.truncated -= lost->truncated;
     counters_.drop_disk += lost->packets;
   }
+}
+
+void Recorder::Sealed(const Manifest& manifest) {
+  sealed_.counters += counters_;
+  sealed_.previous_sha256 = manifest.sha256;
+  ++sealed_.segments;
+  checkpoint_->SetSealed(sealed_);
+  counters_ = {};
+  Say(Event("segment_sealed").Text("segment", manifest.file).Text("hour", manifest.hour).Text("sha256", manifest.sha256)
+          .Count("packets", manifest.counters.written).Count("bytes", manifest.file_bytes)
+          .Raw("counters", CountersToJson(manifest.counters)));
 }
 
 void Recorder::GiveUpSegment() {
@@ -225,8 +206,8 @@ Manifest Recorder::Describe() const {
   Manifest manifest;
   manifest.sensor_id = options_.sensor;
   manifest.boot_id = boot_id_;
-  manifest.seq = next_seq_;
-  manifest.previous_sha256 = previous_sha256_;
+  manifest.seq = sealed_.segments;
+  manifest.previous_sha256 = sealed_.previous_sha256;
   manifest.filter = options_.filter;
   manifest.hour = HourName(hour_ * kMicrosecondsPerHour);
   manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);
@@ -240,7 +221,9 @@ Manifest Recorder::Describe() const {
 void Recorder::SealCounts() {
   if (counters_.AllZero()) return;
   const std::int64_t time_us = last_seen_us_ != 0 ? last_seen_us_ : NowMicroseconds(CLOCK_REALTIME);
-  if (OpenSegment(RecordFormat{}, time_us)) Seal();
+  if (!OpenSegment(RecordFormat{}, time_us)) return;
+  if (const std::error_code error = segment_->MakeUnlike()) DiskFailed(error);
+  Seal();
 }
 
 void Recorder::Finish() {
@@ -252,8 +235,9 @@ void Recorder::Finish() {
     Seal();
     SealCounts();
   }
+  totals_ = sealed_.counters;
   totals_ += counters_;
-  Say(Event("done").Text("source", source_).Count("segments", next_seq_).Raw("counters", CountersToJson(totals_)));
+  Say(Event("done").Text("source", source_).Count("segments", sealed_.segments).Raw("counters", CountersToJson(totals_)));
 }
 
 }  // namespace weir::sensor

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <new>
 
-#include "events.h"
+#include "segment_scan.h"
 #include "segment_format.h"
 
 namespace weir::sensor {
@@ -48,22 +48,49 @@ std::span<const std::byte> Compressor::Frame(std::span<const std::byte> raw, boo
   return {out_.data(), Check(ZSTD_compress2(context_.get(), out_.data(), out_.size(), raw.data(), raw.size()))};
 }
 
-Segment::Segment(int folder, const std::string& name, RecordFormat format, std::uint32_t snaplen, Compressor* compressor)
-    : folder_(folder), name_(name), format_(format), snaplen_(snaplen), compressor_(compressor),
-      file_(folder, name + std::string(kSegmentSuffix)) {}
+Segment::Segment(int folder, const std::string& name, Compressor* compressor)
+    : folder_(folder), name_(name), compressor_(compressor), file_(folder, name + std::string(kSegmentSuffix)) {}
 
-std::error_code Segment::Open() {
+std::error_code Segment::Open(RecordFormat format, std::uint32_t snaplen) {
+  format_ = format;
+  snaplen_ = snaplen;
   if (const std::error_code error = file_.Create()) return error;
   const std::vector<std::byte> header = PcapHeader(format_, snaplen_);
-  const std::span<const std::byte> frame = compressor_->Frame(header, false);
-  if (const std::error_code error = file_.Append(frame)) {
-    file_.Discard();
-    return error;
-  }
   digest_.emplace();
-  digest_->Add(frame);
   raw_bytes_ = header.size();
+  const std::error_code error = AppendFrame(compressor_->Frame(header, false));
+  if (error) file_.Discard();
+  return error;
+}
+
+std::error_code Segment::AppendFrame(std::span<const std::byte> frame) {
+  if (const std::error_code error = file_.Append(frame)) return error;
+  if (digest_) digest_->Add(frame);
   return {};
+}
+
+std::error_code Segment::MakeUnlike() {
+  std::vector<std::byte> frame;
+  Put(&frame, static_cast<std::uint32_t>(ZSTD_MAGIC_SKIPPABLE_START));
+  Put(&frame, static_cast<std::uint32_t>(name_.size()));
+  const auto text = std::as_bytes(std::span(name_));
+  frame.insert(frame.end(), text.begin(), text.end());
+  return AppendFrame(frame);
+}
+
+// A frame is kept where it decompresses, its checksum holds and its records fill it exactly.
+std::error_code Segment::Reopen(std::uint64_t* torn_bytes) {
+  if (const std::error_code error = file_.Reopen()) return error;
+  SegmentScan scan(file_.descriptor(), file_.size());
+  if (!scan.ReadHeader(&format_, &snaplen_)) return std::make_error_code(std::errc::invalid_argument);
+  raw_bytes_ = kPcapHeaderBytes;
+  for (Frame frame; scan.Next(&frame);) {
+    frame.raw_offset = raw_bytes_;
+    raw_bytes_ += frame.raw_length;
+    frames_.push_back(frame);
+  }
+  *torn_bytes = file_.size() - scan.sound_bytes();
+  return file_.CutTo(scan.sound_bytes());
 }
 
 std::error_code Segment::Append(std::span<const std::byte> records, Frame facts, bool hasty) {
@@ -72,8 +99,7 @@ std::error_code Segment::Append(std::span<const std::byte> records, Frame facts,
   facts.length = frame.size();
   facts.raw_offset = raw_bytes_;
   facts.raw_length = records.size();
-  if (const std::error_code error = file_.Append(frame)) return error;
-  if (digest_) digest_->Add(frame);
+  if (const std::error_code error = AppendFrame(frame)) return error;
   raw_bytes_ += records.size();
   frames_.push_back(facts);
   return {};
@@ -89,7 +115,7 @@ std::optional<Frame> Segment::CutLastFrame() {
   return last;
 }
 
-std::string Segment::Digest() {
+std::string Segment::Digest() const {
   if (digest_) return digest_->Hex();
   Sha256 digest;
   std::vector<std::byte> buffer(kFrameBytes);

@@ -36,10 +36,17 @@ class Compressor {
 
 class Segment {
  public:
-  Segment(int folder, const std::string& name, RecordFormat format, std::uint32_t snaplen, Compressor* compressor);
+  // `compressor` may be null where nothing will be appended.
+  Segment(int folder, const std::string& name, Compressor* compressor);
 
   // Creates the hidden file with the capture header in a frame of its own.
-  std::error_code Open();
+  std::error_code Open(RecordFormat format, std::uint32_t snaplen);
+  // Takes up a file that a dead sensor left, hidden or visible, and cuts off what is not a whole
+  // frame of whole records.
+  std::error_code Reopen(std::uint64_t* torn_bytes);
+  // Adds a frame that decompresses to nothing but the name, so that a segment without packets is
+  // still unlike every other.
+  std::error_code MakeUnlike();
   // `facts` says packets, bytes and times of `records`; the rest of it is filled in here.
   std::error_code Append(std::span<const std::byte> records, Frame facts, bool hasty);
   // Gives up the last frame, and with it its space; nothing where there is none.
@@ -49,18 +56,20 @@ class Segment {
   std::error_code Seal(Manifest* manifest);
   void Discard();
 
+  const std::string& name() const { return name_; }
   const RecordFormat& format() const { return format_; }
   const std::vector<Frame>& frames() const { return frames_; }
   std::uint64_t raw_bytes() const { return raw_bytes_; }
   std::uint64_t file_bytes() const { return file_.size(); }
 
  private:
-  std::string Digest();
+  std::string Digest() const;
+  std::error_code AppendFrame(std::span<const std::byte> frame);
 
   int folder_;
   std::string name_;
   RecordFormat format_;
-  std::uint32_t snaplen_;
+  std::uint32_t snaplen_ = 0;
   Compressor* compressor_;
   HiddenFile file_;
   std::optional<Sha256> digest_;  // of what was appended; none once something was cut off again

@@ -5,14 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <set>
 #include <span>
-#include <vector>
 
 #include "events.h"
 #include "manifest.h"
@@ -21,26 +19,6 @@
 
 namespace weir::sensor {
 namespace fs = std::filesystem;
-namespace {
-
-// Names without the suffix of the files of this sensor that end in `suffix`, in the order of boot and seq.
-std::set<std::string> Stems(const std::string& folder, const std::string& sensor, std::string_view suffix) {
-  std::set<std::string> stems;
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename();
-    if (name.starts_with(sensor + "-") && name.ends_with(suffix)) stems.insert(name.substr(0, name.size() - suffix.size()));
-  }
-  return stems;
-}
-
-std::string ReadText(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-}  // namespace
-
 Spool::Spool(std::string folder, std::string sensor, std::uint64_t limit_bytes)
     : path_(std::move(folder)), sensor_(std::move(sensor)), limit_(limit_bytes) {
   std::error_code error;
@@ -56,13 +34,13 @@ Spool::Spool(std::string folder, std::string sensor, std::uint64_t limit_bytes)
 
 void Spool::Lock() {
   constexpr mode_t kOwnerWrites = 0644;
-  const std::string name = "." + sensor_ + ".lock";
+  const std::string name = LockName(sensor_);
   lock_ = Descriptor(::openat(folder_.get(), name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kOwnerWrites));
   if (!lock_.open()) {
     throw SensorError(ExitCode::kSpool, "spool " + path_ + ": cannot make " + name + ": " + std::strerror(errno) + "; is the folder writable?");
   }
   if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    std::string holder = ReadText(fs::path(path_) / name);
+    const std::string holder = ReadText(name);
     throw SensorError(ExitCode::kSpool, "spool " + path_ + ": sensor \"" + sensor_ + "\" is running already (" + holder +
                                             "); stop it, or give this one another --sensor or --spool");
   }
@@ -71,14 +49,41 @@ void Spool::Lock() {
   if (::ftruncate(lock_.get(), 0) == 0) static_cast<void>(WriteAll(lock_.get(), std::as_bytes(std::span(self))));
 }
 
+std::vector<std::string> Spool::Names() const {
+  std::vector<std::string> names;
+  std::error_code ignored;  // what cannot be listed will fail at the next write, and is reported there
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_, ignored)) names.push_back(entry.path().filename());
+  return names;
+}
+
+std::string Spool::ReadText(const std::string& name) const {
+  std::ifstream in(fs::path(path_) / name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// In the order in which they were sealed.
+std::vector<Stem> Spool::Stems(std::string_view suffix) const {
+  std::vector<Stem> stems;
+  for (const std::string& name : Names()) {
+    if (const std::optional<Stem> stem = ParseStem(sensor_, name, suffix)) stems.push_back(*stem);
+  }
+  std::sort(stems.begin(), stems.end());
+  return stems;
+}
+
+void Spool::RemoveFile(const std::string& name) const { ::unlinkat(folder_.get(), name.c_str(), 0); }
+
+void Spool::Remove(const Stem& stem, std::string_view suffix) {
+  RemoveFile(stem.Text(sensor_) + std::string(suffix));
+}
+
 void Spool::Measure() {
   used_ = 0;
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path_, ignored)) {
-    const std::string name = entry.path().filename();
-    if (!name.starts_with(sensor_ + "-") && !name.starts_with("." + sensor_ + "-")) continue;
+  for (const std::string& name : Names()) {
+    const std::string visible = name.substr(name.starts_with(".") ? 1 : 0);
+    if (!visible.starts_with(sensor_ + "-")) continue;
     std::error_code vanished;  // the collector works here too
-    const std::uintmax_t size = entry.file_size(vanished);
+    const std::uintmax_t size = fs::file_size(fs::path(path_) / name, vanished);
     if (!vanished) used_ += size;
   }
 }
@@ -91,29 +96,29 @@ bool Spool::HasRoomFor(std::uint64_t bytes) {
 }
 
 bool Spool::DropOldest(Counters* lost) {
-  const std::set<std::string> stems = Stems(path_, sensor_, kManifestSuffix);
+  const std::vector<Stem> stems = Stems(kManifestSuffix);
   if (stems.empty()) return false;
-  const std::string& oldest = *stems.begin();
+  const Stem& oldest = stems.front();
   Counters counters;
-  const bool known = CountersFromJson(ReadText(fs::path(path_) / (oldest + std::string(kManifestSuffix))), &counters);
+  const bool is_known = CountersFromJson(ReadText(oldest.Text(sensor_) + std::string(kManifestSuffix)), &counters);
   // The manifest goes first: what has none was never promised to anybody.
-  ::unlinkat(folder_.get(), (oldest + std::string(kManifestSuffix)).c_str(), 0);
-  ::unlinkat(folder_.get(), (oldest + std::string(kSegmentSuffix)).c_str(), 0);
+  Remove(oldest, kManifestSuffix);
+  Remove(oldest, kSegmentSuffix);
   ::fsync(folder_.get());
-  if (known) *lost += counters;
-  Say(Event("segment_dropped").Text("segment", oldest).Count("packets", counters.written)
+  if (is_known) *lost += counters;
+  Say(Event("segment_dropped").Text("segment", oldest.Text(sensor_)).Count("packets", counters.written)
           .Text("why", "the spool is at its limit and --when-full is drop-oldest"));
   Measure();
   return true;
 }
 
 void Spool::Tidy() {
-  const std::set<std::string> acks = Stems(path_, sensor_, kAckSuffix);
-  std::size_t surplus = acks.size() > kKeptAcks ? acks.size() - kKeptAcks : 0;
-  for (const std::string& stem : acks) {
-    ::unlinkat(folder_.get(), (stem + std::string(kManifestSuffix)).c_str(), 0);
-    ::unlinkat(folder_.get(), (stem + std::string(kSegmentSuffix)).c_str(), 0);
-    if (surplus > 0 && surplus--) ::unlinkat(folder_.get(), (stem + std::string(kAckSuffix)).c_str(), 0);
+  const std::vector<Stem> acks = Stems(kAckSuffix);
+  const std::size_t surplus = acks.size() - std::min(acks.size(), kKeptAcks);
+  for (std::size_t i = 0; i < acks.size(); ++i) {
+    Remove(acks[i], kManifestSuffix);
+    Remove(acks[i], kSegmentSuffix);
+    if (i < surplus) Remove(acks[i], kAckSuffix);
   }
 }
 

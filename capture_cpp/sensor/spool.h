@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "counters.h"
 #include "disk.h"
+#include "names.h"
 
 namespace weir::sensor {
 
@@ -17,6 +19,10 @@ class Spool {
 
   int folder() const { return folder_.get(); }
   const std::string& path() const { return path_; }
+  // All names in the folder, hidden ones too.
+  std::vector<std::string> Names() const;
+  // The whole text of a file of the folder; empty where it cannot be read.
+  std::string ReadText(const std::string& name) const;
 
   // Whether `bytes` more stay within the limit, after leftovers of acknowledged segments were
   // removed if need be.
@@ -27,10 +33,13 @@ class Spool {
   bool DropOldest(Counters* lost);
   // Removes what acknowledged segments left behind, and the oldest acknowledgements themselves.
   void Tidy();
+  void RemoveFile(const std::string& name) const;
 
  private:
   void Lock();
   void Measure();
+  std::vector<Stem> Stems(std::string_view suffix) const;
+  void Remove(const Stem& stem, std::string_view suffix);
 
   std::string path_;
   std::string sensor_;

@@ -1,0 +1,96 @@
+#include "checkpoint.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
+
+#include "disk.h"
+
+namespace weir::sensor {
+namespace {
+
+constexpr std::uint64_t kMagic = 0x3130'5249'4557ULL;  // "WEIR01"
+
+template <std::size_t size>
+void SetText(char (&room)[size], const std::string& text) {
+  const std::size_t length = std::min(text.size(), size - 1);
+  std::memcpy(room, text.data(), length);
+  room[length] = '\0';
+}
+
+template <std::size_t size>
+std::string GetText(const char (&room)[size]) {
+  return {room, strnlen(room, size)};
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint() : own_(std::make_unique<Page>()), page_(own_.get()) {}
+
+Checkpoint::~Checkpoint() {
+  if (page_ != own_.get()) ::munmap(page_, sizeof(Page));
+}
+
+std::error_code Checkpoint::MakeFile(int folder, const std::string& name, const std::string& source, const std::string& filter) {
+  constexpr mode_t kOwnerWritesGroupReads = 0640;
+  const Descriptor file(::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kOwnerWritesGroupReads));
+  if (!file.open()) return LastError();
+  // Written out, not only made long: a mapping of blocks that a full disk cannot give is fatal to touch.
+  const std::array<std::byte, sizeof(Page)> zeros = {};
+  std::error_code error = WriteAll(file.get(), zeros);
+  void* mapped = error ? MAP_FAILED : ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  if (mapped == MAP_FAILED) {
+    if (!error) error = LastError();
+    ::unlinkat(folder, name.c_str(), 0);
+    return error;
+  }
+  page_ = new (mapped) Page();
+  SetText(page_->source, source);
+  SetText(page_->filter, filter);
+  page_->magic.store(kMagic);
+  return {};
+}
+
+void Checkpoint::CountDrops(std::uint64_t kernel, std::uint64_t interface) {
+  page_->kernel_dropped.store(kernel, std::memory_order_relaxed);
+  page_->interface_dropped.store(interface, std::memory_order_relaxed);
+}
+
+void Checkpoint::SetSealed(const SealedSoFar& sealed) {
+  const std::uint64_t next = 1 - page_->active.load();
+  Slot& slot = page_->slots[next];
+  slot.segments.store(sealed.segments);
+  for (std::size_t i = 0; i < kCounterNames.size(); ++i) slot.counters[i].store(sealed.counters.*kCounterNames[i].field);
+  std::memcpy(slot.previous_sha256, sealed.previous_sha256.data(), std::min(sealed.previous_sha256.size(), sizeof slot.previous_sha256));
+  slot.has_previous.store(sealed.previous_sha256.size() == sizeof slot.previous_sha256 ? 1 : 0);
+  page_->drop_spool.store(0);
+  page_->active.store(next);
+}
+
+std::optional<LastWords> Checkpoint::Read(int folder, const std::string& name) {
+  const Descriptor file(::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const auto page = std::make_unique<Page>();
+  if (!file.open() || ::pread(file.get(), static_cast<void*>(page.get()), sizeof(Page), 0) != sizeof(Page)) return std::nullopt;
+  if (page->magic != kMagic || page->active > 1) return std::nullopt;
+  const Slot& slot = page->slots[page->active];
+  LastWords words;
+  words.source = GetText(page->source);
+  words.filter = GetText(page->filter);
+  words.sealed.segments = slot.segments;
+  for (std::size_t i = 0; i < kCounterNames.size(); ++i) words.sealed.counters.*kCounterNames[i].field = slot.counters[i];
+  if (slot.has_previous != 0) words.sealed.previous_sha256.assign(slot.previous_sha256, sizeof slot.previous_sha256);
+  words.seen.read = page->read;
+  words.seen.filtered = page->filtered;
+  words.seen.kernel_dropped = page->kernel_dropped;
+  words.seen.interface_dropped = page->interface_dropped;
+  words.seen.received = words.seen.read + words.seen.kernel_dropped;
+  words.drop_spool = page->drop_spool;
+  return words;
+}
+
+}  // namespace weir::sensor

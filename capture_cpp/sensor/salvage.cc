@@ -1,0 +1,169 @@
+#include "salvage.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+#include "checkpoint.h"
+#include "clock.h"
+#include "events.h"
+#include "names.h"
+#include "segment.h"
+#include "segment_format.h"
+
+namespace weir::sensor {
+namespace {
+
+// What is left of one start of a sensor that ended without a word.
+struct Leftovers {
+  std::set<std::uint64_t> segments;  // numbers of segments without manifest, hidden or visible
+  bool has_checkpoint = false;
+};
+
+bool Exists(int folder, const std::string& name) { return ::faccessat(folder, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0; }
+
+bool IsSealed(int folder, const std::string& stem) {
+  return Exists(folder, stem + std::string(kManifestSuffix)) || Exists(folder, stem + std::string(kAckSuffix));
+}
+
+std::map<std::string, Leftovers> FindLeftovers(const Options& options, const Spool& spool) {
+  std::map<std::string, Leftovers> found;
+  for (std::string name : spool.Names()) {
+    if (const std::optional<std::string> boot = BootOfCheckpoint(options.sensor, name)) {
+      found[*boot].has_checkpoint = true;
+      continue;
+    }
+    if (name.starts_with(".") && name.ends_with(kPartSuffix)) name = name.substr(1, name.size() - 1 - kPartSuffix.size());
+    const std::optional<Stem> stem = ParseStem(options.sensor, name, kSegmentSuffix);
+    if (stem && !IsSealed(spool.folder(), stem->Text(options.sensor))) found[stem->boot].segments.insert(stem->seq);
+  }
+  return found;
+}
+
+// One dead start, segment after segment.
+class Heir {
+ public:
+  Heir(const Options& options, const Spool& spool, std::string boot) : options_(options), spool_(spool), boot_(std::move(boot)) {}
+
+  // True once nothing is left to do.
+  bool Settle(const Leftovers& left) {
+    Recall();
+    for (const std::uint64_t seq : left.segments) {
+      if (!SealSegment(seq)) return false;
+    }
+    return Remaining().AllZero() || SealCounts();
+  }
+
+ private:
+  std::string Name(std::uint64_t seq) const { return Stem{boot_, seq}.Text(options_.sensor); }
+
+  void Recall() {
+    words_ = Checkpoint::Read(spool_.folder(), CheckpointName(options_.sensor, boot_)).value_or(LastWords{});
+    next_seq_ = words_.sealed.segments;
+    // Killed between the manifest's rename and the checkpoint: the manifest knows better.
+    while (IsSealed(spool_.folder(), Name(next_seq_))) {
+      const std::string text = spool_.ReadText(Name(next_seq_) + std::string(kManifestSuffix));
+      Counters sealed;
+      if (CountersFromJson(text, &sealed)) {
+        words_.sealed.counters += sealed;
+      } else {
+        words_.seen = {};  // collected meanwhile, with all counts that were left
+      }
+      words_.sealed.previous_sha256 = Sha256FromJson(text);
+      ++next_seq_;
+    }
+  }
+
+  // Counts since the last seal, with every packet that is not in a segment as lost.
+  Counters Remaining() const {
+    Counters counts;
+    const Counters& sealed = words_.sealed.counters;
+    const auto since = [](std::uint64_t seen, std::uint64_t before) { return seen > before ? seen - before : 0; };
+    counts.read = since(words_.seen.read, sealed.read);
+    counts.filtered = std::min(since(words_.seen.filtered, sealed.filtered), counts.read);
+    counts.kernel_dropped = since(words_.seen.kernel_dropped, sealed.kernel_dropped);
+    counts.interface_dropped = since(words_.seen.interface_dropped, sealed.interface_dropped);
+    counts.received = counts.read + counts.kernel_dropped;
+    counts.drop_spool = std::min(words_.drop_spool, counts.read - counts.filtered);
+    counts.drop_disk = counts.read - counts.filtered - counts.drop_spool;
+    return counts;
+  }
+
+  bool SealSegment(std::uint64_t seq) {
+    Segment segment(spool_.folder(), Name(seq), nullptr);
+    std::uint64_t torn_bytes = 0;
+    if (segment.Reopen(&torn_bytes) || segment.frames().empty()) {
+      segment.Discard();
+      return true;
+    }
+    Counters counts = Remaining();
+    for (const Frame& frame : segment.frames()) {
+      counts.written += frame.packets;
+      counts.truncated += frame.truncated;
+    }
+    // Without a checkpoint nothing is known but what lies here.
+    const std::uint64_t known = std::max(counts.read, counts.filtered + counts.written + counts.drop_spool);
+    counts.read = known;
+    counts.received = known + counts.kernel_dropped;
+    counts.drop_disk = known - counts.filtered - counts.written - counts.drop_spool;
+    const std::string hour = HourName(segment.frames().front().first_us);
+    return Seal(&segment, seq, counts, hour, torn_bytes);
+  }
+
+  bool SealCounts() {
+    Compressor compressor(options_.level);
+    Segment segment(spool_.folder(), Name(next_seq_), &compressor);
+    if (segment.Open(RecordFormat{}, options_.snaplen) || segment.MakeUnlike()) return false;
+    return Seal(&segment, next_seq_, Remaining(), HourName(NowMicroseconds(CLOCK_REALTIME)), 0);
+  }
+
+  bool Seal(Segment* segment, std::uint64_t seq, const Counters& counts, const std::string& hour, std::uint64_t torn_bytes) {
+    Manifest manifest;
+    manifest.sensor_id = options_.sensor;
+    manifest.boot_id = boot_;
+    manifest.seq = seq;
+    manifest.previous_sha256 = words_.sealed.previous_sha256;
+    manifest.filter = words_.filter;
+    manifest.source = words_.source.empty() ? "salvaged" : words_.source;
+    manifest.hour = hour;
+    manifest.counters = counts;
+    manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);
+    manifest.sealed_mono_us = NowMicroseconds(CLOCK_MONOTONIC);
+    if (const std::error_code error = segment->Seal(&manifest)) {
+      Say(Event("salvage_failed").Text("segment", segment->name()).Text("why", error.message())
+              .Text("what", "it is tried again at the next start; make space or mend the disk"));
+      return false;
+    }
+    Say(Event("segment_salvaged").Text("segment", manifest.file).Text("hour", hour).Count("torn_bytes", torn_bytes)
+            .Raw("counters", CountersToJson(counts)));
+    words_.sealed.counters += counts;
+    words_.sealed.previous_sha256 = manifest.sha256;
+    words_.drop_spool = 0;
+    next_seq_ = seq + 1;
+    return true;
+  }
+
+  const Options& options_;
+  const Spool& spool_;
+  std::string boot_;
+  LastWords words_;
+  std::uint64_t next_seq_ = 0;
+};
+
+}  // namespace
+
+void Salvage(const Options& options, const Spool& spool) {
+  for (const std::string& name : spool.Names()) {
+    const std::string hidden_manifest = std::string(kManifestSuffix) + std::string(kPartSuffix);
+    if (name.starts_with("." + options.sensor + "-") && name.ends_with(hidden_manifest)) ::unlinkat(spool.folder(), name.c_str(), 0);
+  }
+  for (const auto& [boot, left] : FindLeftovers(options, spool)) {
+    if (Heir(options, spool, boot).Settle(left)) ::unlinkat(spool.folder(), CheckpointName(options.sensor, boot).c_str(), 0);
+  }
+}
+
+}  // namespace weir::sensor

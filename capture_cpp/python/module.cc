@@ -1,0 +1,108 @@
+// weir._native: the flow core as a Python module. The stub is include/weir/_native.pyi.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arrow.h"
+#include "capture_error.h"
+#include "flow_builder.h"
+
+namespace nb = nanobind;
+
+namespace {
+
+struct FlowBatch {
+  std::shared_ptr<const weir::FlowColumns> columns;
+  weir::Counts counts;
+};
+
+// Wraps an exported struct so that whoever is last to hold it releases it, as the Arrow PyCapsule
+// interface asks.
+template <typename Exported>
+nb::capsule Capsule(std::unique_ptr<Exported> exported, const char* name) {
+  return nb::capsule(exported.release(), name, [](void* pointer) noexcept {
+    auto* owned = static_cast<Exported*>(pointer);
+    if (owned->release != nullptr) {
+      owned->release(owned);
+    }
+    delete owned;
+  });
+}
+
+nb::capsule SchemaCapsule() {
+  auto schema = std::make_unique<ArrowSchema>();
+  weir::ExportSchema(schema.get());
+  return Capsule(std::move(schema), "arrow_schema");
+}
+
+nb::tuple ArrayCapsules(const FlowBatch& batch) {
+  auto array = std::make_unique<ArrowArray>();
+  weir::ExportArray(batch.columns, array.get());
+  nb::capsule schema = SchemaCapsule();
+  return nb::make_tuple(schema, Capsule(std::move(array), "arrow_array"));
+}
+
+FlowBatch BuildFlows(const std::vector<std::string>& captures, const weir::FlowSettings& settings) {
+  weir::FlowBuilder builder(settings, weir::RandomSeed());
+  for (const std::string& path : captures) {
+    weir::CaptureFile capture(path);
+    builder.Read(&capture);
+  }
+  builder.Finish();
+  return {builder.columns(), builder.counts()};
+}
+
+nb::dict CountsByName(const FlowBatch& batch) {
+  nb::dict counts;
+  for (const auto& [name, number] : batch.counts.Named()) {
+    counts[name.c_str()] = number;
+  }
+  return counts;
+}
+
+std::vector<std::pair<std::string, std::string>> Schema() {
+  std::vector<std::pair<std::string, std::string>> schema;
+  for (const weir::ColumnDefinition& column : weir::FlowColumnDefinitions()) {
+    schema.emplace_back(column.name, weir::ArrowFormat(column.type));
+  }
+  return schema;
+}
+
+// A broken capture is weir.errors.CaptureError, as everywhere else in the package.
+void TranslateCaptureError(const std::exception_ptr& error, void*) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const weir::CaptureError& broken) {
+    PyErr_SetString(nb::module_::import_("weir.errors").attr("CaptureError").ptr(), broken.what());
+  }
+}
+
+}  // namespace
+
+NB_MODULE(_native, module) {
+  module.doc() = "Flows out of captures: the C++ core of Weir.";
+  nb::register_exception_translator(&TranslateCaptureError);
+
+  nb::class_<FlowBatch>(module, "FlowBatch")
+      .def(
+          "__arrow_c_array__", [](const FlowBatch& batch, const nb::object&) { return ArrayCapsules(batch); },
+          nb::arg("requested_schema") = nb::none())
+      .def("__arrow_c_schema__", [](const FlowBatch&) { return SchemaCapsule(); })
+      .def("__len__", [](const FlowBatch& batch) { return batch.columns->rows(); })
+      .def_prop_ro("counts", &CountsByName);
+
+  module.def(
+      "build_flows",
+      [](const std::vector<std::string>& captures, std::int64_t idle_timeout_us, std::int64_t active_timeout_us, std::size_t memory_bytes) {
+        const nb::gil_scoped_release others_may_run;
+        return BuildFlows(captures, {idle_timeout_us, active_timeout_us, memory_bytes});
+      },
+      nb::arg("captures"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"));
+  module.def("schema", &Schema);
+}

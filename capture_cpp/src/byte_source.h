@@ -1,0 +1,31 @@
+// A stream of bytes: a file or standard input, plain, gzip or zstd.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace weir {
+
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+
+  // Fills the front of `room` and returns how much; 0 only at the end of the stream.
+  // Throws CaptureError when the file cannot be read or its compression is broken.
+  virtual std::size_t Read(std::span<std::uint8_t> room) = 0;
+
+  // Whether the stream ended inside a compressed frame: what was read before is sound.
+  virtual bool IsCut() const { return false; }
+};
+
+// Opens `path` ("-" is standard input) and looks at its first bytes to see whether it is
+// compressed. Throws CaptureError when it cannot be opened.
+std::unique_ptr<ByteSource> OpenByteSource(const std::string& path);
+
+// The same over bytes in memory, which must outlive the source; `name` is for error messages.
+std::unique_ptr<ByteSource> OpenByteSource(const std::string& name, std::span<const std::uint8_t> bytes);
+
+}  // namespace weir

@@ -1,0 +1,62 @@
+// A growing array of plain values, handed over to Arrow as it is.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace weir {
+
+class ColumnBuffer {
+ public:
+  ColumnBuffer() = default;
+  ColumnBuffer(ColumnBuffer&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, nullptr)), size_(std::exchange(other.size_, 0)), room_(std::exchange(other.room_, 0)) {}
+  ColumnBuffer& operator=(ColumnBuffer&&) = delete;
+  ~ColumnBuffer() { std::free(bytes_); }
+
+  // Room for `bytes` more at the end, to be filled by the caller.
+  unsigned char* Extend(std::size_t bytes) {
+    if (size_ + bytes > room_) {
+      Grow(size_ + bytes);
+    }
+    unsigned char* end = bytes_ + size_;
+    size_ += bytes;
+    return end;
+  }
+
+  template <typename Value>
+  void Append(Value value) {
+    static_assert(std::is_trivially_copyable_v<Value>);
+    std::memcpy(Extend(sizeof value), &value, sizeof value);
+  }
+
+  // Gives back the last `bytes`, which the caller did not fill.
+  void Shrink(std::size_t bytes) { size_ -= bytes; }
+
+  const void* data() const { return bytes_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  // realloc() moves large blocks by remapping pages, without copying them.
+  void Grow(std::size_t least) {
+    constexpr std::size_t kLeastRoom = 4'096;
+    std::size_t room = room_ == 0 ? kLeastRoom : 2 * room_;
+    room = room < least ? 2 * least : room;
+    void* grown = std::realloc(bytes_, room);
+    if (grown == nullptr) {
+      throw std::bad_alloc();
+    }
+    bytes_ = static_cast<unsigned char*>(grown);
+    room_ = room;
+  }
+
+  unsigned char* bytes_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t room_ = 0;
+};
+
+}  // namespace weir

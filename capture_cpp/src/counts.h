@@ -1,0 +1,31 @@
+// How many packets went where. read = accepted + everything set aside, always.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "packet.h"
+
+namespace weir {
+
+struct Counts {
+  std::uint64_t read = 0;
+  std::array<std::uint64_t, kOutcomes> outcomes{};
+  std::array<std::uint64_t, 4> oddities{};
+  std::uint64_t truncated_tails = 0;  // captures that end inside a record
+  std::uint64_t empty_files = 0;      // captures of no bytes at all
+
+  void Count(Outcome outcome) { ++outcomes[static_cast<std::size_t>(outcome)]; }
+  void Count(Oddity oddity) { ++oddities[static_cast<std::size_t>(oddity)]; }
+  std::uint64_t Of(Outcome outcome) const { return outcomes[static_cast<std::size_t>(outcome)]; }
+
+  bool IsBalanced() const;
+
+  // Names and numbers in a fixed order, zeros included.
+  std::vector<std::pair<std::string, std::uint64_t>> Named() const;
+};
+
+}  // namespace weir

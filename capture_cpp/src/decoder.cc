@@ -1,0 +1,190 @@
+#include "decoder.h"
+
+#include <utility>
+
+#include "decode/link.h"
+#include "decode/tag.h"
+#include "decode/transport.h"
+#include "decode/tunnel.h"
+#include "options.h"
+
+namespace weir {
+namespace {
+
+// Follows link headers, tags and labels down to IP. On kAccepted, layer->next is kIp or kOther.
+inline Outcome DescendToIp(Layer* layer) {
+  for (;;) {
+    Outcome outcome = Outcome::kAccepted;
+    if (layer->next == Next::kEtherType) {
+      switch (layer->type) {
+        case kEtherIpv4:
+        case kEtherIpv6:
+          layer->next = Next::kIp;
+          return Outcome::kAccepted;
+        case kEtherVlan:
+        case kEtherServiceVlan:
+        case kEtherOldServiceVlan:
+        case kEtherOldServiceVlan2:
+          ++layer->levels;
+          outcome = DecodeVlan(layer);
+          break;
+        case kEtherMpls:
+        case kEtherMplsUpstream:
+          layer->next = Next::kMpls;
+          break;
+        case kEtherPppoeSession:
+          ++layer->levels;
+          outcome = DecodePppoe(layer);
+          break;
+        case kEtherTransparent:
+          layer->next = Next::kEthernet;
+          break;
+        default:
+          layer->next = Next::kOther;
+          return Outcome::kAccepted;
+      }
+    } else if (layer->next == Next::kMpls) {
+      ++layer->levels;
+      outcome = DecodeMpls(layer);
+    } else if (layer->next == Next::kEthernet) {
+      outcome = DecodeEthernet(layer);
+    } else if (layer->next == Next::kPpp) {
+      outcome = DecodePpp(layer);
+    } else {
+      return Outcome::kAccepted;
+    }
+    if (outcome != Outcome::kAccepted) {
+      return outcome;
+    }
+    if (layer->levels > kMostLevels) {
+      return Outcome::kNest;
+    }
+  }
+}
+
+}  // namespace
+
+Outcome Decoder::Decode(const Record& record, Packet* packet) {
+  if (record.bytes.size() < record.wire_bytes) {
+    odd_->Count(Oddity::kCutPacket);
+  }
+  if (record.bytes.empty()) {
+    return Outcome::kZeroLength;
+  }
+  Layer layer;
+  layer.bytes = record.bytes;
+  layer.wire_bytes = record.wire_bytes;
+  const Outcome outcome = DecodeLink(record.link_type, &layer);
+  if (outcome != Outcome::kAccepted) {
+    return outcome;
+  }
+  packet->time_us = record.time_us;
+  packet->offset = record.offset;
+  return DecodeInner(&layer, record.time_us, packet);
+}
+
+Outcome Decoder::DecodeInner(Layer* layer, std::int64_t time_us, Packet* packet) {
+  bool has_outer = false;      // *packet holds the flow of the tunnel we are in
+  bool is_outer_a_hint = false;  // and only a UDP port said that it is a tunnel
+  for (;;) {
+    Outcome outcome = DescendToIp(layer);
+    if (outcome == Outcome::kAccepted && layer->next != Next::kIp) {
+      outcome = Outcome::kNonIp;
+    }
+    IpHeader ip{};
+    if (outcome == Outcome::kAccepted) {
+      outcome = DecodeIp(layer, &ip);
+    }
+    Packet found = *packet;
+    std::uint16_t ports[2] = {0, 0};
+    if (outcome == Outcome::kAccepted) {
+      outcome = DecodePorts(ip, *layer, time_us, &found, ports);
+    }
+    if (outcome != Outcome::kAccepted) {
+      const bool stays_outside = has_outer && (outcome == Outcome::kNonIp || (is_outer_a_hint && outcome != Outcome::kNest));
+      return stays_outside ? Outcome::kAccepted : outcome;
+    }
+    if (ip.is_length_odd) {
+      odd_->Count(Oddity::kLength);
+    }
+    Fill(ip, ports[0], ports[1], &found);
+    *packet = found;
+    if (ip.is_fragment) {
+      return Outcome::kAccepted;
+    }
+    switch (ip.protocol) {
+      case kNextIpv4:
+      case kNextIpv6:
+        layer->next = Next::kIp;
+        is_outer_a_hint = false;
+        break;
+      case kNextGre:
+        outcome = DecodeGre(layer);
+        if (outcome != Outcome::kAccepted) {
+          return outcome;
+        }
+        is_outer_a_hint = false;
+        break;
+      case kProtocolUdp:
+        layer->Pass(found.header);
+        DecodeUdpTunnel(ports[0], ports[1], layer);
+        is_outer_a_hint = true;
+        break;
+      default:
+        return Outcome::kAccepted;
+    }
+    if (layer->next == Next::kOther) {
+      return Outcome::kAccepted;
+    }
+    has_outer = true;
+    if (++layer->levels > kMostLevels) {
+      return Outcome::kNest;
+    }
+  }
+}
+
+Outcome Decoder::DecodePorts(const IpHeader& ip, const Layer& layer, std::int64_t time_us, Packet* packet, std::uint16_t* ports) {
+  TransportHeader transport{};
+  if (ip.is_fragment && !ip.is_first_fragment) {
+    const FragmentPorts* known = fragments_.Find({ip.source, ip.destination, ip.fragment_id, ip.protocol, ip.version}, time_us);
+    if (known == nullptr) {
+      return Outcome::kFragment;
+    }
+    transport.source_port = known->source;
+    transport.destination_port = known->destination;
+  } else {
+    const Outcome outcome = DecodeTransport(ip.protocol, layer, &transport);
+    if (outcome != Outcome::kAccepted) {
+      return outcome;
+    }
+    if (ip.is_fragment) {
+      fragments_.Remember({ip.source, ip.destination, ip.fragment_id, ip.protocol, ip.version},
+                          {transport.source_port, transport.destination_port}, time_us);
+    }
+  }
+  ports[0] = transport.source_port;
+  ports[1] = transport.destination_port;
+  packet->ip_bytes = ip.total_bytes;
+  packet->payload = layer.wire_bytes - transport.header_bytes;
+  packet->header = transport.header_bytes;
+  packet->window = transport.window;
+  packet->tcp_flags = transport.tcp_flags;
+  packet->icmp_type = transport.icmp_type;
+  packet->icmp_code = transport.icmp_code;
+  return Outcome::kAccepted;
+}
+
+void Decoder::Fill(const IpHeader& ip, std::uint16_t source_port, std::uint16_t destination_port, Packet* packet) const {
+  const bool is_from_b = ip.source != ip.destination ? ip.source > ip.destination : source_port > destination_port;
+  packet->is_from_b = is_from_b;
+  packet->key.a = is_from_b ? ip.destination : ip.source;
+  packet->key.b = is_from_b ? ip.source : ip.destination;
+  packet->key.port_a = is_from_b ? destination_port : source_port;
+  packet->key.port_b = is_from_b ? source_port : destination_port;
+  packet->key.protocol = ip.protocol;
+  packet->key.ip_version = ip.version;
+  packet->key.unused = 0;
+  packet->hash = Hash(packet->key, seed_);
+}
+
+}  // namespace weir

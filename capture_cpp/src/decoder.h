@@ -1,0 +1,35 @@
+// Turns a captured record into a Packet: link layer, tags, tunnels, IP, transport.
+#pragma once
+
+#include "capture_file.h"
+#include "counts.h"
+#include "decode/ip.h"
+#include "decode/layer.h"
+#include "fragments.h"
+#include "hash.h"
+#include "packet.h"
+
+namespace weir {
+
+class Decoder {
+ public:
+  // `seed` is that of the flow table whose hash the packets carry; `odd` outlives the decoder.
+  Decoder(const Seed& seed, Counts* odd) : seed_(seed), fragments_(seed), odd_(odd) {}
+
+  // Says what becomes of the record, and on kAccepted fills `packet` but for its flow.
+  //
+  // A packet belongs to the innermost IP header. When a tunnel carries something that is no IP,
+  // or what a UDP port suggested turns out wrong, it belongs to the tunnel's own flow.
+  Outcome Decode(const Record& record, Packet* packet);
+
+ private:
+  Outcome DecodeInner(Layer* layer, std::int64_t time_us, Packet* packet);
+  Outcome DecodePorts(const IpHeader& ip, const Layer& layer, std::int64_t time_us, Packet* packet, std::uint16_t* ports);
+  void Fill(const IpHeader& ip, std::uint16_t source_port, std::uint16_t destination_port, Packet* packet) const;
+
+  Seed seed_;
+  Fragments fragments_;
+  Counts* odd_;
+};
+
+}  // namespace weir

@@ -1,0 +1,44 @@
+#include "flow_builder.h"
+
+#include "options.h"
+
+namespace weir {
+
+FlowBuilder::FlowBuilder(const FlowSettings& settings, const Seed& seed)
+    : decoder_(seed, &counts_), table_(settings, seed, columns_.get(), &counts_), batch_(kBatch) {}
+
+void FlowBuilder::Read(CaptureFile* capture) {
+  Record record{};
+  while (capture->Next(&record)) {
+    ++counts_.read;
+    if (record.is_time_odd) {
+      counts_.Count(Oddity::kTime);
+    }
+    Packet& packet = batch_[batch_size_];
+    const Outcome outcome = decoder_.Decode(record, &packet);
+    counts_.Count(outcome);
+    if (outcome != Outcome::kAccepted) {
+      continue;
+    }
+    packet.capture = captures_;
+    table_.PrefetchBucket(packet);
+    if (++batch_size_ == batch_.size()) {
+      AddBatch();
+    }
+  }
+  counts_.truncated_tails += capture->truncated_tail() > 0 ? 1 : 0;
+  counts_.empty_files += capture->is_empty() ? 1 : 0;
+  ++captures_;
+}
+
+void FlowBuilder::AddBatch() {
+  table_.Add({batch_.data(), batch_size_});
+  batch_size_ = 0;
+}
+
+void FlowBuilder::Finish() {
+  AddBatch();
+  table_.Finish();
+}
+
+}  // namespace weir

@@ -1,0 +1,136 @@
+#include "flow_record.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace weir {
+namespace {
+
+constexpr std::uint32_t kBulkPackets = 4;             // a run of as many data packets is a bulk
+constexpr std::uint32_t kBulkPauseUs = 1'000'000;      // and a longer pause ends it
+constexpr std::uint32_t kActivityPauseUs = 5'000'000;  // a longer pause is idleness
+
+void AddFlags(std::uint8_t flags, std::size_t side, Tcp* tcp) {
+  const auto has = [flags](std::uint8_t flag) { return static_cast<std::uint32_t>((flags & flag) != 0); };
+  tcp->fin += has(kTcpFin);
+  tcp->syn += has(kTcpSyn);
+  tcp->ack += has(kTcpAck);
+  tcp->cwr += has(kTcpCwr);
+  tcp->ece += has(kTcpEce);
+  tcp->psh[side] += has(kTcpPsh);
+  tcp->urg[side] += has(kTcpUrg);
+  tcp->rst[side] += has(kTcpRst);
+}
+
+void AddPacket(std::uint32_t payload, std::uint32_t ip_bytes, std::uint16_t header, Side* side) {
+  const auto size = static_cast<std::uint16_t>(payload);  // kLargestIpBytes less an IP header
+  side->bytes += ip_bytes;
+  side->payload += size;
+  side->payload_squares += std::uint64_t{size} * size;
+  side->payload_least = std::min(side->payload_least, size);
+  side->payload_most = std::max(side->payload_most, size);
+  side->header_bytes += header;
+  ++side->packets;
+}
+
+void AddSpell(std::uint32_t length_us, Spells* spells) {
+  spells->squares += std::uint64_t{length_us} * length_us;
+  spells->sum += length_us;
+  spells->least = spells->count == 0 ? length_us : std::min(spells->least, length_us);
+  spells->most = std::max(spells->most, length_us);
+  ++spells->count;
+}
+
+void BeginRun(std::uint32_t since_start_us, std::uint32_t payload, Bulk* bulk) {
+  bulk->run_since_us = since_start_us;
+  bulk->run_last_us = since_start_us;
+  bulk->run_packets = 1;
+  bulk->run_bytes = payload;
+}
+
+// A data packet continues its direction's run unless the other direction sent data since the run
+// began, or more than a second passed.
+void AddToBulk(std::uint32_t since_start_us, std::uint32_t payload, const Bulk& other, Bulk* bulk) {
+  const bool was_answered = other.run_packets > 0 && other.run_last_us > bulk->run_since_us;
+  if (bulk->run_packets == 0 || was_answered || since_start_us - bulk->run_last_us > kBulkPauseUs) {
+    BeginRun(since_start_us, payload, bulk);
+    return;
+  }
+  ++bulk->run_packets;
+  if (bulk->run_packets < kBulkPackets) {
+    bulk->run_bytes += payload;
+  } else if (bulk->run_packets == kBulkPackets) {
+    ++bulk->count;
+    bulk->packets += kBulkPackets;
+    bulk->bytes += bulk->run_bytes + payload;
+    bulk->duration_us += since_start_us - bulk->run_since_us;
+  } else {
+    ++bulk->packets;
+    bulk->bytes += payload;
+    bulk->duration_us += since_start_us - bulk->run_last_us;
+  }
+  bulk->run_last_us = since_start_us;
+}
+
+}  // namespace
+
+void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
+  *record = {};
+  for (Side& side : record->sides) {
+    side.gap_least = std::numeric_limits<std::uint32_t>::max();
+    side.payload_least = std::numeric_limits<std::uint16_t>::max();
+  }
+  record->rhythm.gap_least = std::numeric_limits<std::uint32_t>::max();
+  record->rhythm.active_since_us = head.first_us;
+  record->rhythm.header_forward_least = first.header;
+  record->sides[kForward].last_us = head.first_us;
+  AddPacket(first.payload, first.ip_bytes, first.header, &record->sides[kForward]);
+  AddFlags(first.tcp_flags, kForward, &record->tcp);
+  if (first.payload > 0) {
+    BeginRun(0, first.payload, &record->bulks[kForward]);
+  }
+}
+
+void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side_index, FlowRecord* record) {
+  Side& side = record->sides[side_index];
+  Rhythm& rhythm = record->rhythm;
+  const auto since_start_us = static_cast<std::uint32_t>(time_us - head.first_us);
+  const auto gap_us = static_cast<std::uint32_t>(time_us - head.last_us);
+  rhythm.gap_squares += std::uint64_t{gap_us} * gap_us;
+  rhythm.gap_least = std::min(rhythm.gap_least, gap_us);
+  rhythm.gap_most = std::max(rhythm.gap_most, gap_us);
+  if (gap_us > kActivityPauseUs) {
+    if (head.last_us > rhythm.active_since_us) {
+      AddSpell(static_cast<std::uint32_t>(head.last_us - rhythm.active_since_us), &rhythm.active);
+    }
+    AddSpell(gap_us, &record->idle);
+    rhythm.active_since_us = time_us;
+  }
+
+  if (side.packets > 0) {
+    const auto side_gap_us = static_cast<std::uint32_t>(time_us - side.last_us);
+    side.gap_squares += std::uint64_t{side_gap_us} * side_gap_us;
+    side.gap_least = std::min(side.gap_least, side_gap_us);
+    side.gap_most = std::max(side.gap_most, side_gap_us);
+  } else {
+    record->backward_since_us = since_start_us;
+  }
+  side.last_us = time_us;
+  AddPacket(packet.payload, packet.ip_bytes, packet.header, &side);
+
+  if (side_index == kForward) {
+    rhythm.data_packets_forward += static_cast<std::uint32_t>(packet.payload > 0);
+    rhythm.header_forward_least = std::min(rhythm.header_forward_least, packet.header);
+  }
+  if (packet.key.protocol == kProtocolTcp) {
+    AddFlags(packet.tcp_flags, side_index, &record->tcp);
+    if (side_index == kBackward) {
+      record->tcp.window_backward = packet.window;
+    }
+  }
+  if (packet.payload > 0) {
+    AddToBulk(since_start_us, packet.payload, record->bulks[1 - side_index], &record->bulks[side_index]);
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,133 @@
+// What is kept of a flow while it lives: sums, not lists, so its size does not depend on its length.
+//
+// A flow's first packet needs a FlowHead and a FirstPacket, 96 bytes; the second one adds a
+// FlowRecord, 384 bytes. Sums of squares are exact integers, so nothing depends on the order of
+// additions, and variances lose no digits.
+//
+// Definitions follow the corrected CICFlowMeter (Engelen, Rimmer and Joosen 2021), whose output
+// the tests compare with; docs/referees.md lists where we differ.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "packet.h"
+
+namespace weir {
+
+enum class EndReason : std::uint8_t { kIdle, kActive, kFinished, kForced, kTableFull };
+
+inline constexpr std::size_t kCacheLine = 64;
+inline constexpr std::size_t kForward = 0;
+inline constexpr std::size_t kBackward = 1;
+
+// Who talks with whom, since when and until when.
+struct alignas(kCacheLine) FlowHead {
+  FlowKey key;
+  std::int64_t first_us;
+  std::int64_t last_us;
+  std::uint32_t record;  // index of the FlowRecord; 0 while the flow is a single packet
+  bool is_forward_from_b;  // the side that spoke first is `key.b`
+  bool has_fin_forward;
+  bool has_fin_backward;
+  bool has_rst;
+
+  bool IsClosed() const { return has_rst || (has_fin_forward && has_fin_backward); }
+};
+static_assert(sizeof(FlowHead) == kCacheLine);
+
+// What the first packet brought, kept so that it can be put into a FlowRecord, or a row, later.
+struct FirstPacket {
+  std::uint64_t offset;
+  std::uint32_t capture;
+  std::uint32_t ip_bytes;
+  std::uint32_t payload;
+  std::uint16_t header;
+  std::uint16_t window;
+  std::uint8_t tcp_flags;
+  std::uint8_t icmp_type;
+  std::uint8_t icmp_code;
+};
+static_assert(sizeof(FirstPacket) == 32);
+
+// One direction. Gaps fit 32 bits, and the sum of their squares 64, because no flow lasts longer
+// than kLongestTimeoutUs.
+struct alignas(kCacheLine) Side {
+  std::int64_t last_us;
+  std::uint64_t bytes;
+  std::uint64_t payload;
+  std::uint64_t payload_squares;
+  std::uint64_t header_bytes;
+  std::uint64_t gap_squares;
+  std::uint32_t gap_least;
+  std::uint32_t gap_most;
+  std::uint32_t packets;
+  std::uint16_t payload_least;
+  std::uint16_t payload_most;
+};
+static_assert(sizeof(Side) == kCacheLine);
+inline constexpr std::uint32_t kMostPackets = 0xffffffff;
+
+struct alignas(kCacheLine) Tcp {
+  std::array<std::uint32_t, 2> psh;
+  std::array<std::uint32_t, 2> urg;
+  std::array<std::uint32_t, 2> rst;
+  std::uint32_t fin;
+  std::uint32_t syn;
+  std::uint32_t ack;
+  std::uint32_t cwr;
+  std::uint32_t ece;
+  std::uint16_t window_backward;  // of the latest packet
+};
+static_assert(sizeof(Tcp) == kCacheLine);
+
+// Lengths of bursts, or of the pauses between them.
+struct Spells {
+  std::uint64_t squares;
+  std::uint64_t sum;
+  std::uint32_t least;
+  std::uint32_t most;
+  std::uint32_t count;
+};
+
+// Both directions together.
+struct alignas(kCacheLine) Rhythm {
+  std::uint64_t gap_squares;
+  std::uint32_t gap_least;
+  std::uint32_t gap_most;
+  std::int64_t active_since_us;  // when the present burst began
+  std::uint32_t data_packets_forward;
+  std::uint16_t header_forward_least;
+  Spells active;
+};
+static_assert(sizeof(Rhythm) == kCacheLine);
+
+// Runs of data packets in one direction; times count from the flow's start.
+struct Bulk {
+  std::uint64_t bytes;  // of all runs that were long enough
+  std::uint32_t packets;
+  std::uint32_t duration_us;
+  std::uint32_t count;
+  std::uint32_t run_since_us;
+  std::uint32_t run_last_us;
+  std::uint32_t run_packets;  // 0: no run
+  std::uint32_t run_bytes;    // up to the fourth packet only
+};
+
+struct FlowRecord {
+  std::array<Side, 2> sides;
+  Tcp tcp;
+  Rhythm rhythm;
+  std::array<Bulk, 2> bulks;
+  Spells idle;
+  std::uint32_t backward_since_us;  // first packet backward, from the flow's start
+};
+static_assert(sizeof(FlowRecord) == 384);
+
+// Fills `record` with the flow's first packet.
+void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* record);
+
+// Adds a packet of direction `side` that came at `time_us`, not before `head.last_us`.
+void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, FlowRecord* record);
+
+}  // namespace weir

@@ -1,0 +1,41 @@
+// Keyed hashing of flow keys: the table's seed is drawn per process, so nobody can prepare
+// packets that fall into one bucket; results never depend on it.
+#pragma once
+
+#include <cstdint>
+
+#include "packet.h"
+
+namespace weir {
+
+struct Seed {
+  std::uint64_t first;
+  std::uint64_t second;
+};
+
+// A seed from the kernel's random numbers.
+Seed RandomSeed();
+
+// The high and low half of a 128-bit product, folded: one multiplication mixes all bits.
+inline std::uint64_t Fold(std::uint64_t left, std::uint64_t right) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = Wide{left} * right;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+inline std::uint64_t HashPorts(const FlowKey& key) {
+  return std::uint64_t{key.port_a} << 32 | std::uint64_t{key.port_b} << 16 | std::uint64_t{key.protocol} << 8 | key.ip_version;
+}
+
+inline std::uint64_t Hash(const FlowKey& key, const Seed& seed) {
+  std::uint64_t mixed = Fold(key.a.low ^ seed.first, key.b.low ^ seed.second);
+  if (key.ip_version == 6) {
+    mixed = Fold(mixed ^ key.a.high ^ seed.second, key.b.high ^ seed.first);
+  }
+  return Fold(mixed ^ HashPorts(key), seed.first);
+}
+
+// The seed of identifiers that must be the same everywhere, for ever.
+inline constexpr Seed kIdentitySeed{0x9e3779b97f4a7c15, 0xd6e8feb86659fd93};
+
+}  // namespace weir

@@ -1,0 +1,52 @@
+// Everything that can grow has its limit here: default, unit and price.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weir {
+
+// Bytes asked of the kernel at once. 512 KiB stays in the L2 cache, so the parser reads what the
+// copy just wrote; smaller costs system calls, larger costs DRAM.
+inline constexpr std::size_t kReadBytes = std::size_t{512} << 10;
+
+// The largest packet record believed, in bytes: libpcap's own limit (MAXIMUM_SNAPLEN).
+inline constexpr std::uint32_t kLargestRecord = 262'144;
+
+// The largest pcapng block believed, in bytes; the read buffer may grow to this.
+inline constexpr std::uint32_t kLargestBlock = 16u << 20;
+
+// Interfaces one pcapng section may describe; each costs 16 bytes.
+inline constexpr std::size_t kMostInterfaces = 65'536;
+
+// Compressed captures may not unpack to more than this many times their size, once they have
+// unpacked to kInflateFree bytes. Real captures stay below 100; a bomb costs CPU time only.
+inline constexpr std::uint64_t kInflateRatio = 1'000;
+inline constexpr std::uint64_t kInflateFree = std::uint64_t{256} << 20;
+
+// Headers around the innermost IP header (tags, labels, tunnels) that are followed.
+inline constexpr int kMostLevels = 8;
+
+// IPv6 extension headers followed in one packet.
+inline constexpr int kMostExtensionHeaders = 32;
+
+// Fragmented datagrams remembered at once (about 120 bytes each), and for how long by packet time.
+inline constexpr std::size_t kMostFragmented = 16'384;
+inline constexpr std::int64_t kFragmentLifeUs = 60'000'000;
+
+// Packets decoded together, so that the memory of their flows is fetched in parallel.
+inline constexpr std::size_t kBatch = 16;
+
+// A packet older than the newest one by more than this says that the clock was set back.
+inline constexpr std::int64_t kClockStepUs = 3'600'000'000;
+
+// The latest time believed: the end of the year 9999, the last one calendars can print.
+inline constexpr std::int64_t kLatestUs = 253'402'300'799'999'999;
+
+// Neither timeout may be longer: times inside a record have 32 bits, and sums of squares 64.
+inline constexpr std::int64_t kLongestTimeoutUs = 3'600'000'000;
+
+// Below this the flow table would spend its time on evictions.
+inline constexpr std::size_t kLeastTableBytes = std::size_t{1} << 20;
+
+}  // namespace weir

@@ -1,0 +1,85 @@
+// A decoded packet: what the flow table needs of it, and nothing that points into the capture.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <type_traits>
+
+namespace weir {
+
+// An IPv6 address, or an IPv4 address in the lower 32 bits.
+struct Address {
+  std::uint64_t high;
+  std::uint64_t low;
+  auto operator<=>(const Address&) const = default;
+};
+
+// Both directions of a conversation have the same key: the smaller (address, port) is `a`.
+struct FlowKey {
+  Address a;
+  Address b;
+  std::uint16_t port_a;
+  std::uint16_t port_b;
+  std::uint8_t protocol;
+  std::uint8_t ip_version;
+  std::uint16_t unused;  // always 0, so that keys can be compared as bytes
+  bool operator==(const FlowKey&) const = default;
+};
+static_assert(sizeof(FlowKey) == 40 && std::has_unique_object_representations_v<FlowKey>);
+
+inline constexpr std::uint8_t kProtocolIcmp = 1;
+inline constexpr std::uint8_t kProtocolTcp = 6;
+inline constexpr std::uint8_t kProtocolUdp = 17;
+inline constexpr std::uint8_t kProtocolIcmp6 = 58;
+inline constexpr std::uint8_t kProtocolSctp = 132;
+inline constexpr std::uint8_t kProtocolUdpLite = 136;
+
+inline constexpr std::uint8_t kTcpFin = 0x01;
+inline constexpr std::uint8_t kTcpSyn = 0x02;
+inline constexpr std::uint8_t kTcpRst = 0x04;
+inline constexpr std::uint8_t kTcpPsh = 0x08;
+inline constexpr std::uint8_t kTcpAck = 0x10;
+inline constexpr std::uint8_t kTcpUrg = 0x20;
+inline constexpr std::uint8_t kTcpEce = 0x40;
+inline constexpr std::uint8_t kTcpCwr = 0x80;
+
+struct Packet {
+  FlowKey key;
+  std::uint64_t hash;
+  std::int64_t time_us;
+  std::uint64_t offset;        // of its record in the capture
+  std::uint32_t capture;       // which of the captures given
+  std::uint32_t ip_bytes;      // innermost IP packet, headers included
+  std::uint32_t payload;       // what the transport header leaves of it
+  std::uint16_t header;        // transport header
+  std::uint16_t window;        // TCP
+  std::uint8_t tcp_flags;
+  std::uint8_t icmp_type;
+  std::uint8_t icmp_code;
+  bool is_from_b;              // the sender is `key.b`
+};
+
+// What became of a packet; each has exactly one outcome.
+enum class Outcome : std::uint8_t {
+  kAccepted,     // belongs to a flow
+  kNonIp,        // ARP, LLC and others without IP inside
+  kUnknownLink,  // a link type without decoder here
+  kShortL2,      // cut inside a link header or what stands between it and IP
+  kShortL3,      // cut inside an IP header
+  kShortL4,      // cut inside a transport header
+  kNest,         // more than kMostLevels headers around the innermost IP header
+  kZeroLength,   // a record without bytes
+  kFragment,     // a later fragment whose first one was not seen
+  kDecodeError,  // a header contradicts itself
+};
+inline constexpr std::size_t kOutcomes = 10;
+
+// Oddities of accepted or set-aside packets, counted beside the sum.
+enum class Oddity : std::uint8_t {
+  kCutPacket,   // fewer bytes captured than were on the wire
+  kLength,      // an IP length beyond its frame; the frame's end is believed
+  kTime,        // a time out of range, or a clock set back by more than an hour
+  kOutOfOrder,  // older than a packet before it
+};
+
+}  // namespace weir

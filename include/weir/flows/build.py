@@ -1,0 +1,62 @@
+"""Flows from captures, by the native core.
+
+Packets are read in the order given, as one stream, so cutting a capture in two changes nothing.
+Every packet read has exactly one outcome: it belongs to a flow, or it was set aside under a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weir import _native, schema
+from weir.errors import SettingsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from weir.settings import FlowSettings
+
+BYTES_PER_MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Finished flows and what became of every packet.
+
+    Attributes
+    ----------
+    table : schema.FLOWS, one row per flow, in the order in which flows end
+    counts : ``read`` = ``accepted`` + all other names but those that begin with ``odd_``, which
+        count oddities beside the sum; ``accepted`` = sum of packets_fwd + packets_bwd
+    """
+
+    table: pa.Table
+    counts: dict[str, int]
+
+
+def build(captures: Sequence[Path], settings: FlowSettings) -> Flows:
+    """Build the flows of some captures: pcap or pcapng, plain or in gzip or zstd, "-" for standard input.
+
+    Raises
+    ------
+    CaptureError
+        a capture cannot be opened or is broken; says which, at which byte, and what to do
+    SettingsError
+        a timeout or the memory is out of range
+    """
+    import pyarrow as pa
+
+    try:
+        batch = _native.build_flows(
+            [str(path) for path in captures],
+            idle_timeout_us=settings.idle_timeout_s * schema.US_PER_S,
+            active_timeout_us=settings.active_timeout_s * schema.US_PER_S,
+            memory_bytes=settings.memory_mb * BYTES_PER_MB,
+        )
+    except ValueError as error:
+        raise SettingsError(f"flows: {error}; see params.yaml") from error
+    columns = pa.record_batch(batch).columns
+    return Flows(pa.Table.from_arrays(columns, schema=schema.arrow_schema(schema.FLOWS)), batch.counts)

@@ -1,0 +1,103 @@
+"""From a table's numbers to what detectors learn from, and back; the arithmetic travels inside the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weir.models.graph import INPUT, Graph, session
+
+CODES = ("protocol", "ip_version", "icmp_type", "icmp_code")  # numbers that are names: 17 is not "more" than 6
+FLAT = 1e-12  # a standard deviation below this is none
+LIMIT = 1000.0  # standard deviations; keeps every encoded value finite in float32
+UNSEEN = 0.5  # rows that a code absent from training is taken to have had: rarer than all
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What an encoder knows of each column; all arrays have shape (d,), float64, in the column's own unit unless said.
+
+    Numbers become (sign(v) ln(1 + |v|) - mean) / sd, clipped; the logarithm is the measured choice
+    for heavy-tailed counts and times, and float64 keeps small rates exact. A code becomes
+    -log10 of its share among the training rows.
+    """
+
+    names: tuple[str, ...]
+    mean: NDArray[np.float64]
+    """of the logarithms"""
+    sd: NDArray[np.float64]
+    """of the logarithms; 1 where the column is constant"""
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    usual: NDArray[np.float64]
+    """median; for a code the most frequent one"""
+    rarity: dict[int, dict[int, float]]
+    """column number of a code -> code -> -log10 of its share"""
+    rows: int
+
+    @classmethod
+    def fit(cls, names: tuple[str, ...], x: NDArray[np.float64]) -> Self:
+        """Learn from training rows alone, float64, shape (n, d), finite."""
+        logs = _log(x)
+        sd = logs.std(axis=0)
+        rarity, usual = {}, np.median(x, axis=0)
+        for column in (number for number, name in enumerate(names) if name in CODES):
+            codes, count = np.unique(x[:, column].astype(np.int64), return_counts=True)
+            rarity[column] = dict(zip(codes.tolist(), (-np.log10(count / len(x))).tolist(), strict=True))
+            usual[column] = codes[count.argmax()]
+        return cls(names, logs.mean(axis=0), np.where(sd > FLAT, sd, 1.0), x.min(axis=0), x.max(axis=0), usual, rarity, len(x))
+
+    def to_onnx(self, graph: Graph) -> str:
+        """Add the encoding of the graph's input; returns the encoded rows, float32, shape (n, d)."""
+        d = len(self.names)
+        size = graph.first_columns(graph.log_plus_one(graph.add("Abs", INPUT), d, np.float64), d)
+        logs = graph.add("Mul", graph.add("Sign", INPUT), size)
+        z = graph.add("Div", graph.add("Sub", logs, graph.constant(self.mean)), graph.constant(self.sd))
+        z = graph.cast(graph.add("Clip", z, graph.constant(np.float64(-LIMIT)), graph.constant(np.float64(LIMIT))), np.float32)
+        if not self.rarity:
+            return z
+        parts = [self._code_onnx(graph, column) for column in self.rarity]
+        order = np.arange(d)
+        order[list(self.rarity)] = d + np.arange(len(parts))
+        return graph.add("Gather", graph.add("Concat", z, *parts, axis=1), graph.constant(order), axis=1)
+
+    def _code_onnx(self, graph: Graph, column: int) -> str:
+        code = graph.cast(graph.add("Gather", INPUT, graph.constant(np.array([column])), axis=1), np.int64)
+        return graph.add(
+            "LabelEncoder",
+            code,
+            domain="ai.onnx.ml",
+            keys_int64s=list(self.rarity[column]),
+            values_floats=list(self.rarity[column].values()),
+            default_float=float(-np.log10(UNSEEN / self.rows)),
+        )
+
+    def decode_onnx(self, graph: Graph, z: str | None) -> str:
+        """Add the way back; returns values in the columns' own units, float64, shape (n, d), within what training saw.
+
+        Columns of codes, and all columns where ``z`` is None, give the usual value.
+        """
+        usual = graph.add("Expand", graph.constant(self.usual[None, :]), graph.add("Shape", INPUT))
+        if z is None:
+            return usual
+        logs = graph.cast(z, np.float64)
+        logs = graph.add("Add", graph.add("Mul", logs, graph.constant(self.sd)), graph.constant(self.mean))
+        logs = graph.add("Max", graph.add("Min", logs, graph.constant(_log(self.high))), graph.constant(_log(self.low)))
+        size = graph.add("Sub", graph.add("Exp", graph.add("Abs", logs)), graph.constant(np.float64(1)))
+        value = graph.add("Mul", graph.add("Sign", logs), size)
+        is_code = np.isin(np.arange(len(self.names)), list(self.rarity))
+        return graph.add("Where", graph.constant(is_code), usual, value)
+
+    def encode(self, x: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Encoded rows, float32, shape (n, d), by running the graph."""
+        graph = Graph(len(self.names))
+        model = graph.bytes({"encoded": (self.to_onnx(graph), np.float32)})
+        rows: NDArray[np.float32] = session(model).run(["encoded"], {INPUT: x})[0]
+        return rows
+
+
+def _log(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sign(x) * np.log1p(np.abs(x))

@@ -1,0 +1,136 @@
+"""What every detector promises, asked of all of them; then each one against what it claims to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from weir.models.detectors.base import Detector
+from weir.models.detectors.ecod import Ecod
+from weir.models.detectors.iforest import IsolationForest
+from weir.models.detectors.members import DETECTORS
+from weir.models.detectors.pair import Pair
+from weir.models.detectors.zscore import ZScore
+
+COLUMNS = 5
+QUICK: dict[str, Callable[[], Detector]] = {  # enough for these tests, in a tenth of the time
+    "pair": lambda: Pair(effort=0.1),
+    "iforest": lambda: IsolationForest(trees=20),
+}
+
+
+def usual(rows: int, seed: int) -> NDArray[np.float32]:
+    """Rows whose last two columns follow from the first two."""
+    x = np.random.default_rng(seed).normal(size=(rows, COLUMNS)).astype(np.float32)
+    x[:, 3] = x[:, 0] + x[:, 1]
+    x[:, 4] = np.abs(x[:, 0])
+    return x
+
+
+def make(name: str) -> Detector:
+    return QUICK.get(name, DETECTORS[name])()
+
+
+@cache
+def fitted(name: str) -> Detector:
+    return make(name).fit(usual(600, 7), seed=1)
+
+
+@pytest.fixture(params=sorted(DETECTORS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_row_scores_the_same_alone_and_in_a_batch(name: str) -> None:
+    x = usual(50, 8)
+    alone = np.concatenate([fitted(name).score(row[None]) for row in x])
+    np.testing.assert_array_equal(fitted(name).score(x), alone)
+
+
+def test_far_rows_score_higher_than_usual_ones(name: str) -> None:
+    near, far = usual(200, 9), usual(50, 10) + 6
+    assert fitted(name).score(far).min() > np.quantile(fitted(name).score(near), 0.95)
+
+
+def test_the_same_rows_and_seed_give_the_same_detector(name: str) -> None:
+    x = usual(50, 8)
+    again = make(name).fit(usual(600, 7), seed=1)
+    np.testing.assert_array_equal(again.score(x), fitted(name).score(x))
+
+
+def test_fitting_leaves_the_rows_as_they_were(name: str) -> None:
+    x = usual(300, 7)
+    before = x.copy()
+    make(name).fit(x, seed=1)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_scores_are_finite_for_the_widest_encoded_values(name: str) -> None:
+    wild = np.array([[1000, -1000, 0, 1000, -1000]], np.float32)
+    assert np.isfinite(fitted(name).score(np.concatenate([wild, -wild]))).all()
+
+
+def test_constant_columns_and_equal_rows_do_no_harm(name: str) -> None:
+    x = usual(300, 7)
+    x[:, 2] = 3
+    assert np.isfinite(make(name).fit(x, seed=1).score(x)).all()
+    assert np.isfinite(make(name).fit(np.ones((300, COLUMNS), np.float32), seed=1).score(x)).all()
+
+
+def test_a_column_that_was_constant_is_strange_when_it_moves(name: str) -> None:
+    if name == "iforest":  # no tree splits on a constant column: its known blind spot
+        return
+    x = usual(300, 7)
+    x[:, 2] = 0
+    moved = x[:20].copy()
+    moved[:, 2] = 5
+    detector = make(name).fit(x, seed=1)
+    assert detector.score(moved).mean() > detector.score(x[:20]).mean() * 1.1
+
+
+def test_the_forest_scores_as_scikit_learn_does() -> None:
+    from sklearn.ensemble import IsolationForest as Reference
+
+    reference = Reference(n_estimators=50, max_samples=256, random_state=3).fit(usual(600, 7))
+    x = usual(2000, 11)
+    ours = IsolationForest(trees=50).fit(usual(600, 7), seed=3).score(x)
+    np.testing.assert_allclose(ours, -reference.score_samples(x), atol=1e-6)
+
+
+def test_the_z_score_is_the_mean_log_of_squared_robust_distances() -> None:
+    x = usual(601, 7)
+    median = np.median(x, axis=0)
+    spread = 1.4826 * np.median(np.abs(x - median), axis=0)
+    row = usual(1, 12)
+    wanted = np.log(1 + ((row - median) / spread) ** 2).mean(axis=1)
+    np.testing.assert_allclose(ZScore().fit(x, 1).score(row), wanted, rtol=1e-5)
+
+
+def test_a_column_mostly_zero_is_judged_by_its_standard_deviation() -> None:
+    x = np.zeros((100, 1), np.float32)
+    x[:10] = 1
+    wanted = np.log(1 + (3 / x.std()) ** 2)
+    np.testing.assert_allclose(ZScore().fit(x, 1).score(np.full((1, 1), 3, np.float32)), [wanted], rtol=1e-5)
+
+
+def test_ecod_sums_the_tails_of_the_training_rows() -> None:
+    x = np.arange(1, 10, dtype=np.float32)[:, None]  # not skewed; n + 1 = 10
+    scores = Ecod().fit(x, 1).score(np.array([[5], [9], [1], [50], [-50]], np.float32))
+    np.testing.assert_allclose(scores, -np.log([0.6, 0.2, 0.2, 0.1, 0.1]), rtol=1e-5)
+
+
+def test_ecod_scores_do_not_depend_on_the_other_rows_scored() -> None:
+    flood = np.full((5000, COLUMNS), 4, np.float32)
+    detector = fitted("ecod")
+    np.testing.assert_array_equal(detector.score(flood)[:1], detector.score(flood[:1]))
+
+
+def test_the_pair_sees_a_column_that_no_longer_follows_from_the_others() -> None:
+    broken = usual(200, 13)
+    broken[:, 3] = usual(200, 14)[:, 3]  # an ordinary value, of another row
+    pair = Pair(effort=0.5).fit(usual(600, 7), seed=1)
+    assert np.median(pair.score(broken)) > np.quantile(pair.score(usual(200, 15)), 0.9)

@@ -41,6 +41,11 @@ class TrainSettings:
     """How a model is fitted."""
 
     seed: int = field(default=7, metadata={"words": "seed of everything random in training"})
+    flows_detector: str = field(default="auto", metadata={"words": "detector of the flows table, or auto: by the number of rows"})
+    windows_detector: str = field(default="auto", metadata={"words": "detector of the windows table, or auto"})
+    calibrate_share: float = field(default=0.4, metadata={"words": "latest share of the rows, held back to calibrate on", "low": 0.05, "high": 0.9})
+    rows_min: int = field(default=50, metadata={"words": "fewer rows of a table to fit or calibrate on: no model", "low": 10})
+    rows_max: int = field(default=200_000, metadata={"words": "more rows are sampled down to this many for fitting", "low": 1000})
 
 
 @dataclass(frozen=True)

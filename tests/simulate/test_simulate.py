@@ -6,11 +6,13 @@ import csv
 import gzip
 import hashlib
 import json
+import struct
 import subprocess
 import sys
 import warnings
 from collections import Counter
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -122,15 +124,11 @@ def test_labels_count_every_ip_packet_of_the_capture(attacked):
     out, _ = attacked
     on_wire = Counter()
     for _, frame in frames(out / "2024-03-04T09.pcap"):
-        packet = Ether(frame)
-        if IP in packet or IPv6 in packet:
-            network = packet[IP] if IP in packet else packet[IPv6]
-            port = (
-                tuple(sorted((network.payload.sport, network.payload.dport)))
-                if network.payload.name in ("TCP", "UDP")
-                else (0, 0)
-            )
-            on_wire[frozenset((network.src, network.dst)), port] += 1
+        if frame[12:14] in (b"\x08\x00", IPV6_TYPE):
+            size, protocol, at = (4, frame[23], 26) if frame[12:14] != IPV6_TYPE else (16, frame[20], 22)
+            addresses = frozenset(str(ip_address(frame[at + side * size : at + (side + 1) * size])) for side in (0, 1))
+            ports = struct.unpack_from("!HH", frame, at + 2 * size) if protocol in (6, 17) else (0, 0)
+            on_wire[addresses, tuple(sorted(ports))] += 1
     labelled = Counter()
     for row in labels(out):
         ports = tuple(sorted((int(row["src_port"]), int(row["dst_port"]))))

@@ -47,6 +47,10 @@ def _id(name: str, dtype: Dtype, unit: str, meaning: str, cic: str | None = None
     return Column(name, dtype, unit, meaning, role="id", cic=cic)
 
 
+def _port(name: str, meaning: str, cic: str) -> Column:
+    return Column(name, "int32", "", meaning, role="id", cic=cic, low=0, high=65535)
+
+
 def _lineage(name: str, dtype: Dtype, unit: str, meaning: str) -> Column:
     return Column(name, dtype, unit, meaning, role="lineage")
 
@@ -73,6 +77,10 @@ def _payload(direction: str, words: str, cic: tuple[str, str, str, str]) -> tupl
     )
 
 
+def _window(name: str, meaning: str, cic: str) -> Column:
+    return Column(name, "int64", "B", meaning, cic=cic, low=0, high=65535)
+
+
 def _times(prefix: str, words: str, cic: str) -> tuple[Column, ...]:
     return (
         _measure(f"{prefix}_mean_us", "us", f"mean {words}", f"{cic} Mean"),
@@ -85,9 +93,9 @@ def _times(prefix: str, words: str, cic: str) -> tuple[Column, ...]:
 def _bulk(direction: str, cic: str) -> tuple[Column, ...]:
     words = f"bulks (4 or more data packets in a row, less than 1 s apart) sent {direction}"
     return (
-        _measure(f"bulk_{direction}_bytes_mean", "B", f"mean payload of {words}", f"{cic} Bytes/Bulk Avg"),
-        _measure(f"bulk_{direction}_packets_mean", "packets", f"mean length of {words}", f"{cic} Packet/Bulk Avg"),
-        _measure(f"bulk_{direction}_rate", "B/s", f"payload rate inside {words}", f"{cic} Bulk Rate Avg"),
+        _measure(f"bulk_{direction}_bytes_mean", "B", f"mean payload of {words}, rounded down", f"{cic} Bytes/Bulk Avg"),
+        _measure(f"bulk_{direction}_packets_mean", "packets", f"mean length of {words}, rounded down", f"{cic} Packet/Bulk Avg"),
+        _measure(f"bulk_{direction}_rate", "B/s", f"payload rate inside {words}, rounded down", f"{cic} Bulk Rate Avg"),
     )
 
 
@@ -96,9 +104,9 @@ FLOWS: tuple[Column, ...] = (
     _id("start_us", "int64", "us", "capture time of the first packet, UTC since 1970", "Timestamp"),
     _id("src_ip", "string", "", "address of the side that spoke first", "Src IP"),
     _id("dst_ip", "string", "", "address of the other side", "Dst IP"),
-    _id("src_port", "int32", "", "port of the side that spoke first; 0 without ports", "Src Port"),
-    _id("dst_port", "int32", "", "port of the other side; 0 without ports", "Dst Port"),
-    _id("end_reason", "string", "", "why the record ended: idle, active, finished, forced, table_full"),
+    _port("src_port", "port of the side that spoke first; 0 without ports", "Src Port"),
+    _port("dst_port", "port of the other side; 0 without ports", "Dst Port"),
+    _id("end_reason", "string", "", "why it ended: idle, active, finished (TCP closed), forced (captures ended), table_full"),
     Column("protocol", "int32", "", "IP protocol number, of the innermost IP header", cic="Protocol", low=0, high=255),
     Column("ip_version", "int32", "", "4 or 6", low=4, high=6),
     _count("duration_us", "us", "last packet minus first; 0 for a single packet", "Flow Duration"),
@@ -140,13 +148,15 @@ FLOWS: tuple[Column, ...] = (
     _measure("down_up_ratio", "", "packets bwd over packets fwd", "Down/Up Ratio"),
     *_bulk("fwd", "Fwd"),
     *_bulk("bwd", "Bwd"),
-    _measure("subflow_fwd_packets", "packets", "packets fwd per subflow (a pause above 1 s starts a new one)", "Subflow Fwd Packets"),
-    _measure("subflow_fwd_payload", "B", "payload fwd per subflow", "Subflow Fwd Bytes"),
-    _measure("subflow_bwd_packets", "packets", "packets bwd per subflow", "Subflow Bwd Packets"),
-    _measure("subflow_bwd_payload", "B", "payload bwd per subflow", "Subflow Bwd Bytes"),
-    Column("init_win_fwd", "int64", "B", "TCP window of the first packet fwd; 0 without TCP", cic="FWD Init Win Bytes", low=0, high=65535),
-    Column("init_win_bwd", "int64", "B", "TCP window of the first packet bwd; 0 without one", cic="Bwd Init Win Bytes", low=0, high=65535),
-    _count("data_packets_fwd", "packets", "packets fwd that carry payload", "Fwd Act Data Pkts"),
+    # CICFlowMeter begins a subflow at every packet, so its means per subflow are shares of all packets.
+    _measure("subflow_fwd_packets", "packets", "packets fwd over all packets, rounded down", "Subflow Fwd Packets"),
+    _measure("subflow_fwd_payload", "B", "payload fwd over all packets, rounded down", "Subflow Fwd Bytes"),
+    _measure("subflow_bwd_packets", "packets", "packets bwd over all packets, rounded down", "Subflow Bwd Packets"),
+    _measure("subflow_bwd_payload", "B", "payload bwd over all packets, rounded down", "Subflow Bwd Bytes"),
+    _window("init_win_fwd", "TCP window of the first packet fwd; 0 without TCP", "FWD Init Win Bytes"),
+    # What CICFlowMeter calls the initial window backward is overwritten by every packet backward.
+    _window("init_win_bwd", "TCP window of the latest packet bwd; 0 without one", "Bwd Init Win Bytes"),
+    _count("data_packets_fwd", "packets", "packets fwd with payload, the flow's first packet left out", "Fwd Act Data Pkts"),
     _count("segment_size_fwd_min", "B", "shortest transport header sent fwd", "Fwd Seg Size Min"),
     *_times("active", "burst before a pause above 5 s", "Active"),
     *_times("idle", "pause above 5 s", "Idle"),

@@ -91,7 +91,7 @@ def test_running_the_job_again_changes_nothing(alert: Alert) -> None:
 
 def test_the_budget_goes_to_the_most_urgent(alert: Alert) -> None:
     words = ("low", "critical", "medium", "high", "low", "medium")
-    alerts = [later(alert, 0.1, n + 1, severity=word, p_value=0.01 / (n + 1)) for n, word in enumerate(words)]
+    alerts = [later(alert, 0.1, n + 1, severity=word, score=float(n)) for n, word in enumerate(words)]
     settled = Mailbox().run(*alerts)
     assert [(a.severity, a.delivery) for a in settled] == [
         ("critical", "delivered"),

@@ -71,7 +71,7 @@ def test_every_row_belongs_to_exactly_one_alert(scan: dict[str, Any], scores: An
 
 def test_more_hosts_than_anyone_reads_share_one_alert(scan: dict[str, Any], scores: Any) -> None:
     n = HOSTS_MOST + 250
-    scored = scores(*({"row_id": i, "host": f"h{i:05d}", "p_value": 1e-4 + i * 1e-7} for i in range(n)))
+    scored = scores(*({"row_id": i, "host": f"h{i:05d}", "score": 9 - i * 1e-3} for i in range(n)))
     alerts = group(**{**scan, "scored": scored})
     assert len(alerts) == HOSTS_MOST + 1
     assert sum(a.rows_n for a in alerts) == n
@@ -82,10 +82,10 @@ def test_more_hosts_than_anyone_reads_share_one_alert(scan: dict[str, Any], scor
 
 
 def test_reasons_are_wanted_for_few_rows_only(scores: Any) -> None:
-    scored = scores(*({"row_id": i, "host": f"h{i % 3}", "p_value": 1.0 / (1 + i)} for i in range(300)))
+    scored = scores(*({"row_id": i, "host": f"h{i % 3}", "score": float(i)} for i in range(300)))
     few = strangest(scored)
     assert len(few) == 3 * ROWS_PER_HOST
-    assert few.column("p_value").to_pylist()[:2] == [1.0 / 298, 1.0 / 295]
+    assert few.column("score").to_pylist()[:2] == [297.0, 294.0]
 
 
 def test_no_rows_make_no_alert(scan: dict[str, Any], scores: Any) -> None:
@@ -141,20 +141,20 @@ def test_another_host_has_another_fingerprint(scan: dict[str, Any], scores: Any)
 
 
 def test_severity_rises_with_strangeness_length_and_kind() -> None:
-    assert severity(0.01, 0.01, 1, False) == "low"
-    assert severity(0.001, 0.01, 1, False) == "medium"
-    assert severity(0.001, 0.01, 5, False) == "high"
-    assert severity(0.001, 0.01, 5, True) == "critical"
-    assert severity(0.0, None, 1, False) == "low"
+    assert severity(3.0, 2.9, 1, False) == "low"
+    assert severity(4.0, 2.9, 1, False) == "medium"
+    assert severity(4.0, 2.9, 5, False) == "high"
+    assert severity(4.0, 2.9, 5, True) == "critical"
+    assert severity(99.0, None, 1, False) == "low"
 
 
 def test_alerts_come_most_urgent_first(scan: dict[str, Any], scores: Any) -> None:
     scored = scores(
-        {"row_id": 1, "host": "b", "p_value": 0.009},
-        {"row_id": 2, "host": "a", "p_value": 0.0001},
-        {"row_id": 77, "p_value": 0.005},
+        {"row_id": 1, "host": "b", "score": 3.1},
+        {"row_id": 2, "host": "a", "score": 8.0},
+        {"row_id": 77, "score": 3.5},
     )
-    alerts = group(**{**scan, "scored": scored}, threshold_p={"windows": 0.01})
+    alerts = group(**{**scan, "scored": scored}, threshold={"windows": 3.0})
     assert [(a.host, a.severity) for a in alerts] == [("a", "medium"), ("10.0.0.5", "medium"), ("b", "low")]
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 ROWS_PER_HOST = 20  # rows that are looked at one by one, per alert
 HOSTS_MOST = 1_000  # alerts of one unit; the hosts beyond share one alert
 
-STRANGEST_FIRST = [("p_value", "ascending"), ("score", "descending"), ("table", "ascending"), ("row_id", "ascending")]
+# The score comes first, as p-values of rows stranger than the whole reference are equal.
+STRANGEST_FIRST = [("score", "descending"), ("p_value", "ascending"), ("table", "ascending"), ("row_id", "ascending")]
 
 
 @dataclass(frozen=True)

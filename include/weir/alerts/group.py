@@ -26,7 +26,7 @@ REASONS_MOST = 5
 EVIDENCE_MOST = 10
 PEERS_MOST = 5
 LASTING_WINDOWS = 5
-FAR_BELOW = 0.1  # a p-value this much below the threshold's makes an alert more severe
+FAR_ABOVE = 1.0  # scores rise by 1 where rows become ten times rarer
 
 NO_ROW: Mapping[str, Any] = {"p_value": 1.0, "score": 0.0, "table": ""}  # stands for the rows of too many hosts
 
@@ -42,7 +42,7 @@ def group(
     *,
     window_us: int = MINUTE_US,
     frames: Frames | None = None,
-    threshold_p: Mapping[str, float] | None = None,
+    threshold: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
 ) -> list[Alert]:
     """The alerts of one unit (sensor and hour), most urgent first.
@@ -56,7 +56,7 @@ def group(
     lineage : ``schema_hash`` by table, ``dag_run``, ``data_version``; the rest comes from the rows
     window_us : length of a window
     frames : frames of the segments' manifests by sha256, so that packets can be fetched
-    threshold_p : p-value at which a row of each table becomes anomalous, for the severity
+    threshold : score above which a row of each table is anomalous, for the severity
     notes : what the reader must know of this hour, such as lost packets; put into each alert
 
     Raises
@@ -85,7 +85,7 @@ def group(
                 kind_hint=kind[0] if kind else None,
                 first_us=case.first_us,
                 last_us=case.last_us,
-                severity=severity(top["p_value"], (threshold_p or {}).get(top["table"]), len(case.windows), kind is not None),
+                severity=severity(top["score"], (threshold or {}).get(top["table"]), len(case.windows), kind is not None),
                 rows_n=case.rows_n,
                 p_value=top["p_value"],
                 score=top["score"],
@@ -107,17 +107,17 @@ def group(
 
 def urgency(alert: Alert) -> tuple[Any, ...]:
     """Sort key, most urgent first: severity, then strangeness, then size, then a fixed order."""
-    return (-alert.level, alert.p_value, -alert.rows_n, alert.sensor_id, alert.hour, alert.host)
+    return (-alert.level, -alert.score, alert.p_value, -alert.rows_n, alert.sensor_id, alert.hour, alert.host)
 
 
-def severity(p_value: float, threshold_p: float | None, windows_n: int, is_kind: bool) -> str:
+def severity(score: float, threshold: float | None, windows_n: int, is_kind: bool) -> str:
     """How urgent, in words.
 
-    An alert is low. It rises by one step for each of: a p-value at most a tenth of the
-    threshold's; at least five windows, so that it lasts; a known kind of behaviour. All three make
-    it critical.
+    An alert is low. It rises by one step for each of: a score at least 1 above the threshold, so
+    ten times rarer than it; at least five windows, so that it lasts; a known kind of behaviour. All
+    three make it critical.
     """
-    is_far = threshold_p is not None and p_value <= FAR_BELOW * threshold_p
+    is_far = threshold is not None and score >= threshold + FAR_ABOVE
     return SEVERITIES[1 + is_far + (windows_n >= LASTING_WINDOWS) + is_kind]
 
 

@@ -53,7 +53,7 @@ def text(alert: Alert) -> str:
         f"Kind      {_kind(alert)}",
         f"Host      {clean(alert.host)}",
         f"Seen by   {clean(alert.sensor_id)}, {when(alert.first_us)} to {when(alert.last_us)} UTC",
-        f"Rows      {number(alert.rows_n)}; strangest p = {alert.p_value:.2g}",
+        f"Rows      {number(alert.rows_n)}; score {alert.score:.1f}, p = {alert.p_value:.2g}",
         f"Peers     {', '.join(_peer(peer) for peer in alert.peers) or 'not known'}",
         "",
         "Why:",

@@ -23,12 +23,17 @@ ORIGIN = "weir simulate"
 
 @dataclass(slots=True)
 class LabelledFlow:
-    """One conversation and what was written of it so far; bytes are IP bytes."""
+    """One conversation and what was written of it so far; bytes are IP bytes.
+
+    ``purity`` is ``mixed`` where its label holds for the capture as a whole, not for each flow.
+    """
 
     client: Endpoint
     server: Endpoint
     protocol: int
     label: str
+    purity: str = "pure"
+    origin: str = ORIGIN
     first_us: int = -1
     last_us: int = -1
     fwd_packets: int = 0
@@ -92,7 +97,7 @@ def _line(flow: LabelledFlow) -> tuple[object, ...]:
     client, server = flow.client, flow.server
     key = (client.address, client.port, server.address, server.port, flow.protocol)
     counts = (flow.fwd_packets, flow.fwd_bytes, flow.bwd_packets, flow.bwd_bytes)
-    return (*key, words_of_time(flow.first_us), words_of_time(flow.last_us), *counts, flow.label, "pure", ORIGIN)
+    return (*key, words_of_time(flow.first_us), words_of_time(flow.last_us), *counts, flow.label, flow.purity, flow.origin)
 
 
 def timeline_csv(flows: Iterable[LabelledFlow]) -> str:

@@ -26,7 +26,7 @@ def test_a_way_without_loss_balances_and_says_so() -> None:
     verdict = verify(WAY)
     assert verdict.is_balanced
     assert verdict.words == "Ledger: balanced, 10 packets lost and counted"
-    assert [law.hop for law in verdict.laws][0] == "L0"  # the only one with a loss is told first
+    assert verdict.laws[0].hop == "L0"  # the only one with a loss is told first
     assert {law.hop for law in verdict.laws} == set(NAMES)
     verdict.demand()
 
@@ -46,7 +46,9 @@ def test_what_went_on_and_did_not_arrive_is_named_where_it_is_missing(entry: Ent
     leaking = [replace(e, seen=e.seen - 1, accepted=e.accepted - 1) if e is entry else e for e in WAY]
     verdict = verify(leaking)
     assert not verdict.is_balanced
-    assert any(f"unexplained between {entry.sources[0].split('/')[0]} and {entry.hop}" in p for law in verdict.laws for p in law.problems)
+    assert any(
+        f"unexplained between {entry.sources[0].split('/')[0]} and {entry.hop}" in p for law in verdict.laws for p in law.problems
+    )
 
 
 @pytest.mark.parametrize("hop", ["L1", "L2", "L3", "L4", "L5", "L6"])

@@ -21,11 +21,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Weir: packets → flows → features → models → scores → alerts → reports.\n\nExample: weir flows office.pcap --out office.parquet",
+    help="Packets → flows → features → models → scores → alerts → reports.\n\nExample: weir flows office.pcap --out office.parquet",
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")]
-Unit = Annotated[str | None, typer.Option(help="Sensor and capture hour, such as lab/2026-01-31T09; default: every one in the store.")]
+Unit = Annotated[
+    str | None, typer.Option(help="Sensor and capture hour, such as lab/2026-01-31T09; default: every one in the store.")
+]
 
 
 def main() -> None:
@@ -75,7 +77,9 @@ def collect(as_json: AsJson = False) -> None:
 
 @app.command()
 def flows(
-    captures: Annotated[list[Path] | None, typer.Argument(help="pcap or pcapng files, plain, gz or zst, read as one stream.")] = None,
+    captures: Annotated[
+        list[Path] | None, typer.Argument(help="pcap or pcapng files, plain, gz or zst, read as one stream.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Parquet file to write.")] = None,
     unit: Unit = None,
     snapshot: Annotated[Path | None, typer.Option(help="Bring the flows of a training snapshot into the store.")] = None,
@@ -112,7 +116,9 @@ def features(unit: Unit = None, as_json: AsJson = False) -> None:
 def validate(
     unit: Unit = None,
     docs: Annotated[Path | None, typer.Option(help="Folder for Great Expectations' Data Docs.")] = None,
-    write_suites: Annotated[bool, typer.Option(help="Write the suites from the schema into great_expectations/ and stop.")] = False,
+    write_suites: Annotated[
+        bool, typer.Option(help="Write the suites from the schema into great_expectations/ and stop.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge flows and windows; good rows go on, refused rows go to quarantine with the reason.
@@ -186,11 +192,13 @@ def snapshot(
     """
     from weir import jobs
 
-    say(jobs.snapshot(out, until), as_json)
+    say(jobs.write_snapshot(out, until), as_json)
 
 
 @app.command()
-def train(snapshot: Annotated[Path, typer.Option(help="The hours to train on.")] = Path("snapshot.json"), as_json: AsJson = False) -> None:
+def train(
+    snapshot: Annotated[Path, typer.Option(help="The hours to train on.")] = Path("snapshot.json"), as_json: AsJson = False
+) -> None:
     """Fit detectors on the validated rows of a snapshot and write the artifact.
 
     Example: weir train --snapshot snapshot.json
@@ -217,7 +225,9 @@ def evaluate(
 @app.command()
 def drift(
     unit: Annotated[str | None, typer.Option(help="Sensor and capture hour to judge; default: the newest one.")] = None,
-    snapshot: Annotated[Path | None, typer.Option(help="Compare with the hours of this snapshot; default: those of the champion.")] = None,
+    snapshot: Annotated[
+        Path | None, typer.Option(help="Compare with the hours of this snapshot; default: those of the champion.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare one hour with the hours the model was trained on.
@@ -231,7 +241,9 @@ def drift(
 
 @app.command()
 def propose(
-    artifact: Annotated[Path | None, typer.Argument(help="Folder of a trained model; default: the one the last training wrote.")] = None,
+    artifact: Annotated[
+        Path | None, typer.Argument(help="Folder of a trained model; default: the one the last training wrote.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring a trained model into the registry as challenger.
@@ -294,7 +306,9 @@ def alert(unit: Unit = None, as_json: AsJson = False) -> None:
 @app.command()
 def report(
     kind: Annotated[Literal["daily", "weekly"], typer.Argument(help="daily or weekly")],
-    day: Annotated[str | None, typer.Option(help="Day the report ends on, such as 2026-01-31; default: the newest day in the store.")] = None,
+    day: Annotated[
+        str | None, typer.Option(help="Day the report ends on, such as 2026-01-31; default: the newest day in the store.")
+    ] = None,
     mail: Annotated[bool, typer.Option(help="Send it as well.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -321,7 +335,16 @@ def ledger_verify(as_json: AsJson = False) -> None:
 
     verdict = jobs.verify_ledger()
     if as_json:
-        print(json.dumps({"balanced": verdict.is_balanced, "lost": verdict.lost, "laws": [law.words for law in verdict.laws], "verdict": verdict.words}))
+        print(
+            json.dumps(
+                {
+                    "balanced": verdict.is_balanced,
+                    "lost": verdict.lost,
+                    "laws": [law.words for law in verdict.laws],
+                    "verdict": verdict.words,
+                }
+            )
+        )
     else:
         for law in verdict.laws:
             print(law.words)
@@ -346,7 +369,10 @@ def simulate(
     from weir.simulate import simulate as make
 
     first = _hour(start)
-    say(make(out, start=first, hours=hours, seed=seed, hosts=hosts, attacks=[name for name in attacks.split(",") if name]), as_json)
+    say(
+        make(out, start=first, hours=hours, seed=seed, hosts=hosts, attacks=[name for name in attacks.split(",") if name]),
+        as_json,
+    )
 
 
 def _hour(text: str) -> datetime:

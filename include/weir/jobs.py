@@ -73,10 +73,10 @@ def _get_json(store: Store, key: str) -> Any:
 
 
 def units(prefix: str = "2_flows/", store: Store | None = None) -> list[str]:
-    """All units that have an object below a prefix, in order."""
+    """All units that have a segment or a table below a prefix, in order."""
     store = store or _store()
-    names = (key.removeprefix(prefix) for key in store.keys(prefix))
-    return sorted({"/".join(name.split("/")[:2]).removesuffix(".parquet").removesuffix(".json") for name in names})
+    names = (key.removeprefix(prefix) for key in store.keys(prefix) if key.endswith((".parquet", ".pcap.zst")))
+    return sorted({"/".join(name.split("/")[:2]).removesuffix(".parquet") for name in names})
 
 
 # ---- packets ---------------------------------------------------------------------------------
@@ -122,7 +122,9 @@ def _keep(store: Store, manifest: Manifest, whole: bytes, manifest_bytes: bytes)
     store.put_new(manifest.key, whole)
     if hashlib.sha256(store.get(manifest.key)).hexdigest() != manifest.sha256:
         store.delete(manifest.key)
-        raise StoreError(f"{store.url}/{manifest.key}: what was stored is not what was sent; the segment stays in the spool, run collect again")
+        raise StoreError(
+            f"{store.url}/{manifest.key}: what was stored is not what was sent; the segment stays in the spool, run collect again"
+        )
     store.put_new(manifest.manifest_key, manifest_bytes)
     for entry in _arrival(manifest):
         ledger.record(store, entry)
@@ -137,7 +139,17 @@ def _arrival(manifest: Manifest) -> list[Entry]:
     who = manifest.sensor_id
     return [
         Entry("L0", unit, "packets", said["received"], said["read"], dropped=kernel, sensor_id=who),
-        Entry("L1", unit, "packets", said["read"], said["written"], {"filtered": said["filtered"]}, disk, sources=(f"L0/{unit}",), sensor_id=who),
+        Entry(
+            "L1",
+            unit,
+            "packets",
+            said["read"],
+            said["written"],
+            {"filtered": said["filtered"]},
+            disk,
+            sources=(f"L0/{unit}",),
+            sensor_id=who,
+        ),
         Entry("L2", unit, "packets", said["written"], manifest.packets, sources=(f"L1/{unit}",), sensor_id=who),
         Entry("L3", unit, "packets", manifest.packets, manifest.packets, sources=(f"L2/{unit}",), sensor_id=who),
     ]
@@ -196,21 +208,42 @@ def flows_of_captures(unit: str, captures: Sequence[Path]) -> Counts:
     return _keep_flows(_store(), unit, built.table, built.counts, hashes, ())
 
 
-def _keep_flows(store: Store, unit: str, table: pa.Table, counts: Counts, segments: list[str], sources: tuple[str, ...]) -> Counts:
+def _keep_flows(
+    store: Store, unit: str, table: pa.Table, counts: Counts, segments: list[str], sources: tuple[str, ...]
+) -> Counts:
     import pyarrow as pa
 
     sensor, hour = unit.split("/")
     rows = len(table)
-    segment = pa.array(segments, pa.string()).take(table.column("segment_index").combine_chunks()) if rows else pa.array([], pa.string())
-    for name, column in (("sensor_id", pa.array([sensor] * rows, pa.string())), ("hour", pa.array([hour] * rows, pa.string())), ("segment", segment)):
+    segment = (
+        pa.array(segments, pa.string()).take(table.column("segment_index").combine_chunks())
+        if rows
+        else pa.array([], pa.string())
+    )
+    for name, column in (
+        ("sensor_id", pa.array([sensor] * rows, pa.string())),
+        ("hour", pa.array([hour] * rows, pa.string())),
+        ("segment", segment),
+    ):
         table = table.append_column(name, column)
     put_table(store, flows_key(unit), schema.conform(table, schema.STORED_FLOWS, flows_key(unit)))
     aside = {name: n for name, n in counts.items() if name not in ("read", "accepted") and not name.startswith("odd_") and n}
     in_flows = sum(table.column("packets_fwd").to_pylist()) + sum(table.column("packets_bwd").to_pylist())
-    ledger.record(store, Entry("L4", unit, "packets", counts["read"], counts["accepted"], aside, sources=sources, sensor_id=sensor))
-    ledger.record(store, Entry("L5", unit, "packets", counts["accepted"], in_flows, made=rows, sources=(f"L4/{unit}",), sensor_id=sensor))
+    ledger.record(
+        store, Entry("L4", unit, "packets", counts["read"], counts["accepted"], aside, sources=sources, sensor_id=sensor)
+    )
+    ledger.record(
+        store, Entry("L5", unit, "packets", counts["accepted"], in_flows, made=rows, sources=(f"L4/{unit}",), sensor_id=sensor)
+    )
     odd = {name: n for name, n in counts.items() if name.startswith("odd_") and n}
-    return {"unit": unit, "packets": counts["read"], "accepted": counts["accepted"], "set_aside": aside, "odd": odd, "flows": rows}
+    return {
+        "unit": unit,
+        "packets": counts["read"],
+        "accepted": counts["accepted"],
+        "set_aside": aside,
+        "odd": odd,
+        "flows": rows,
+    }
 
 
 # ---- features --------------------------------------------------------------------------------
@@ -240,7 +273,12 @@ def validate(unit: str) -> Counts:
         _put_json(store, f"3_features/validation/{table}/{unit}.json", judged.result)
         aside = _by_reason(judged.refused)
         sources = (f"L5/{unit}",) if table == "flows" else ()
-        ledger.record(store, Entry("L6", f"{table}/{unit}", "rows", len(rows), len(judged.good), aside, sources=sources, sensor_id=unit.split("/")[0]))
+        ledger.record(
+            store,
+            Entry(
+                "L6", f"{table}/{unit}", "rows", len(rows), len(judged.good), aside, sources=sources, sensor_id=unit.split("/")[0]
+            ),
+        )
         counts[table] = {"rows": len(rows), "good": len(judged.good), "refused": aside}
     return counts
 
@@ -288,7 +326,9 @@ def materialise(snapshot_file: Path) -> Counts:
         else:
             whole = open_store(snapshot["store"]).get(flows_key(unit))
             if hashlib.sha256(whole).hexdigest() != part["sha256"]:
-                raise StoreError(f"{snapshot['store']}/{flows_key(unit)}: changed since the snapshot was taken; take a new one (weir snapshot)")
+                raise StoreError(
+                    f"{snapshot['store']}/{flows_key(unit)}: changed since the snapshot was taken; take a new one (weir snapshot)"
+                )
             store.put(flows_key(unit), whole)
         _put_json(store, mark, part)
         made += 1
@@ -327,3 +367,283 @@ def _usable(store: Store, table: str, parts: Iterable[Any]) -> tuple[pa.Table, d
     if not kept:
         raise SettingsError("the snapshot names no hour to train on; give at least one with the role train")
     return pa.concat_tables(kept), {"alerted on": excluded} if excluded else {}
+
+
+def snapshot(until: str | None = None) -> Counts:
+    """Name the hours of this store that a model is to be trained on, and what they hold.
+
+    Hosts that were alerted on are named too, so that training leaves their rows of that hour out:
+    an attacker must not teach the model. The frozen labelled hours come from the shipped snapshot.
+    """
+    store = _store()
+    hours = []
+    for unit in units("3_features/flows/", store):
+        if until is None or unit.split("/")[1] <= until:
+            flows_hash = hashlib.sha256(store.get(flows_key(unit))).hexdigest()
+            hours.append(
+                {
+                    "unit": unit,
+                    "role": "train",
+                    "sha256": flows_hash,
+                    "alerted": sorted({a["host"] for a in alerts_of(unit, store)}),
+                }
+            )
+    if not hours:
+        raise SettingsError(
+            f"{store.url}: no validated hour up to {until or 'now'}; collect packets and let weir_2_features run first"
+        )
+    replay = [part for part in _snapshot(Path("snapshot.json"))["hours"] if part["role"] == "replay"]
+    return {"store": store.url, "hours": [*hours, *replay]}
+
+
+def train(snapshot_file: Path) -> Counts:
+    """Fit and calibrate on the snapshot's validated rows; write the artifact below the store."""
+    from weir.models import artifact
+    from weir.models.train import train as fit
+
+    store, chosen = _store(), settings.load()
+    taken = _snapshot(snapshot_file)
+    parts = [part for part in taken["hours"] if part["role"] == "train"]
+    rows = {table: _usable(store, table, parts) for table in SCORED}
+    version = _data_version(taken, store)
+    trained = fit({table: found for table, (found, _) in rows.items()}, chosen.train, chosen.alerts, version)
+    folder = chosen.site.data / "4_models" / "candidate"
+    artifact.save(trained.files, folder)
+    used = {table: {"rows": len(found), "excluded": excluded} for table, (found, excluded) in rows.items()}
+    facts = {"model_id": trained.model_id, "data_version": version, "hours": [part["unit"] for part in parts], "rows": used}
+    (folder / "training.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    return facts
+
+
+def _champion(store: Store) -> Any:
+    """The champion's artifact, checked; None when there is none yet."""
+    from weir.models import registry
+
+    chosen = registry.champion(store)
+    return _artifact(store, chosen["model_id"]) if chosen else None
+
+
+def _artifact(store: Store, model_id: str) -> Any:
+    from weir.models import artifact
+
+    prefix = f"4_models/artifacts/{model_id}/"
+    names = [key.removeprefix(prefix) for key in store.keys(prefix)]
+    if not names:
+        raise ArtifactError(f"{store.url}/{prefix}: no such model; propose it first (weir propose)")
+    return artifact.opened({name: store.get(prefix + name) for name in names}, f"{store.url}/{prefix}")
+
+
+# ---- scores ----------------------------------------------------------------------------------
+
+
+def unscored() -> list[str]:
+    """Units with valid rows that the present champion has not scored; none without a champion."""
+    from weir.models import registry
+
+    store = _store()
+    champion = registry.champion(store)
+    if champion is None:
+        return []
+    return [unit for unit in units("3_features/flows/", store) if not _is_scored(store, unit, champion["model_id"])]
+
+
+def _is_scored(store: Store, unit: str, model_id: str) -> bool:
+    mark = f"5_scores/model/{unit}.json"
+    return store.exists(mark) and bool(_get_json(store, mark)["model_id"] == model_id)
+
+
+def score(unit: str) -> Counts:
+    """Score the valid rows of one unit with the champion."""
+    import pyarrow as pa
+
+    from weir.scores.score import score as rate
+
+    store = _store()
+    model = _champion(store)
+    if model is None:
+        raise ArtifactError("there is no champion yet; train one (DAG weir_3_train, or dvc repro and weir propose, weir promote)")
+    counts: Counts = {"unit": unit, "model_id": model.model_id, "rows": 0}
+    for table in SCORED:
+        rows = get_table(store, valid_key(table, unit))
+        columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
+        scored = rate(model, table, columns)
+        made = schema.conform(
+            pa.table({name: pa.array(values) for name, values in scored.items()}), schema.SCORES, scores_key(table, unit)
+        )
+        put_table(store, scores_key(table, unit), made)
+        ledger.record(store, _scored(table, unit, len(rows), len(made), model.model_id))
+        counts["rows"] += len(made)
+    _put_json(store, f"5_scores/model/{unit}.json", {"model_id": model.model_id})
+    return counts
+
+
+def _scored(table: str, unit: str, rows: int, made: int, model_id: str) -> Entry:
+    name = f"{table}/{unit}"
+    return Entry("L8", name, "rows", rows, made, sources=(f"L6/{name}",), sensor_id=unit.split("/")[0], model_id=model_id)
+
+
+# ---- alerts ----------------------------------------------------------------------------------
+
+
+def alerts_of(unit: str, store: Store | None = None) -> list[dict[str, Any]]:
+    """The alerts of one unit, as they were stored; empty when there are none."""
+    store = store or _store()
+    return list(_get_json(store, alerts_key(unit))) if store.exists(alerts_key(unit)) else []
+
+
+def alert(unit: str, dag_run: str = "by hand", now_us: int | None = None) -> Counts:
+    """Group the anomalous rows of one unit into alerts and send the new ones within the budget.
+
+    Each alert is marked as sent right after the channel took it, so that a retry sends only the
+    rest.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from weir.alerts import dedupe
+    from weir.alerts.group import group
+
+    store, chosen = _store(), settings.load()
+    scored = pa.concat_tables([get_table(store, scores_key(table, unit)) for table in SCORED])
+    model = _artifact(store, _get_json(store, f"5_scores/model/{unit}.json")["model_id"])
+    limit = {table: model.table(table).threshold for table in SCORED}
+    beyond = pc.greater(
+        scored.column("score"), pa.array([limit[table] for table in scored.column("table").to_pylist()], pa.float64())
+    )
+    anomalous = scored.filter(beyond)
+    rows = {table: get_table(store, valid_key(table, unit)) for table in SCORED}
+    lineage = {
+        "schema_hash": {table: schema.schema_hash(table) for table in SCORED},
+        "dag_run": dag_run,
+        "data_version": model.manifest["data_version"],
+    }
+    found = group(
+        anomalous,
+        rows,
+        _reasons(model, anomalous, rows),
+        lineage,
+        window_us=chosen.windows.seconds * schema.US_PER_S,
+        frames={m.sha256: m.frames for m in _segments(store, unit)},
+        notes=_notes(store, unit),
+    )
+    settled = _send(store, unit, found, chosen.alerts.budget_per_day)
+    _put_json(store, alerts_key(unit), [_alert_dict(a) for a in settled])
+    fates = dedupe.counts(settled)
+    ledger.record(store, _alerted(unit, len(anomalous), fates, model.model_id))
+    return {
+        "unit": unit,
+        "alerts": len(settled),
+        "sent": fates["delivered"]["alerts"],
+        **{name: fate["alerts"] for name, fate in fates.items() if name != "anomalies"},
+    }
+
+
+def _alert_dict(found: Any) -> dict[str, Any]:
+    from weir.alerts.alert import to_dict
+
+    return to_dict(found)
+
+
+def _reasons(model: Any, anomalous: pa.Table, rows: dict[str, pa.Table]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Why the strangest rows are strange, by table and row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from weir.alerts.cases import strangest
+    from weir.scores.reasons import reasons
+
+    asked = strangest(anomalous)
+    why: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for table in SCORED:
+        ids = asked.filter(pc.equal(asked.column("table"), table)).column("row_id").to_pylist()
+        if not ids:
+            continue
+        name = schema.ROW_ID[table]
+        some = rows[table].filter(pc.is_in(rows[table].column(name), value_set=pa.array(ids, pa.int64())))
+        columns = {column: some.column(column).to_numpy(zero_copy_only=False) for column in some.column_names}
+        found = reasons(model, table, columns)
+        why.update({(table, int(row_id)): list(parts) for row_id, parts in zip(columns[name], found, strict=True)})
+    return why
+
+
+def _notes(store: Store, unit: str) -> list[str]:
+    """What a reader of an alert must know of its hour: packets that the sensor lost."""
+    lost = sum(m.counters["kernel_dropped"] + m.counters["unread"] + m.counters["drop_disk"] for m in _segments(store, unit))
+    return [f"{lost:,} packets of this hour were lost at the sensor, so counts may be too low"] if lost else []
+
+
+ALERT_STATE = "6_alerts/state.json"
+
+
+def _send(store: Store, unit: str, found: Sequence[Any], per_day: int) -> list[Any]:
+    """Send what is new and within the budget; decide anew when another task decided meanwhile."""
+    from weir.alerts import dedupe
+    from weir.alerts.message import message
+    from weir.errors import ConflictError, DeliveryError
+    from weir.notify.base import Message
+
+    channel = _alert_channel()
+    sensor = unit.split("/")[0]
+    for _ in range(ALERT_TRIES):
+        state, tag = _state(store)
+        mine = state.get(sensor, {"known": {}, "spent": {}})
+        fates = dedupe.decide(found, mine["known"], mine["spent"], per_day=per_day)
+        failed: dict[str, str] = {}
+        for one in found:
+            mark = f"6_alerts/sent/{one.alert_id}"
+            if fates[one.alert_id] != "send" or store.exists(mark):
+                continue
+            try:
+                channel.send(Message(**message(one)))
+                store.put(mark, b"")
+            except DeliveryError as error:
+                failed[one.alert_id] = str(error)
+        settled, known, spent = dedupe.settle(found, fates, failed, mine["known"], mine["spent"])
+        state[sensor] = {"known": known, "spent": spent}
+        try:
+            store.put_if(ALERT_STATE, json.dumps(state, sort_keys=True).encode(), tag)
+        except ConflictError:
+            continue
+        return settled
+    raise StoreError(f"{store.url}/{ALERT_STATE}: changed {ALERT_TRIES} times while {unit} was decided; run alert again")
+
+
+ALERT_TRIES = 20  # other tasks decide at the same time, each takes well under a second
+
+
+def _state(store: Store) -> tuple[dict[str, Any], str | None]:
+    if not store.exists(ALERT_STATE):
+        return {}, None
+    whole, tag = store.get_tagged(ALERT_STATE)
+    return json.loads(whole), tag
+
+
+def _alert_channel() -> Any:
+    from weir.notify.folder import Folder
+    from weir.notify.sns import Sns
+
+    site = settings.load().site
+    return Sns(site.topic) if site.topic else Folder(site.home / "outbox")
+
+
+def _alerted(unit: str, anomalies: int, fates: dict[str, dict[str, int]], model_id: str) -> Entry:
+    aside = {"grouped": fates["grouped"]["rows"], "over budget": fates["over_budget"]["rows"], "failed": fates["failed"]["rows"]}
+    return Entry(
+        "L9", unit, "rows", anomalies, fates["delivered"]["rows"], aside, sensor_id=unit.split("/")[0], model_id=model_id
+    )
+
+
+# ---- ledger ----------------------------------------------------------------------------------
+
+
+def verify_ledger() -> ledger.Verdict:
+    """Check every law over all entries of the store, and what never arrived."""
+    store = _store()
+    entries = ledger.read(store)
+    scored = {entry.unit for entry in entries if entry.hop == "L8"}
+    waiting_rows = [
+        Entry("L8", entry.unit, "rows", entry.output, 0, {"waiting for a model": entry.output}, sources=(entry.name,))
+        for entry in entries
+        if entry.hop == "L6" and entry.unit not in scored
+    ]
+    return ledger.verify([*entries, *waiting_rows], {"L3": chain()})

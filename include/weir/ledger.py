@@ -104,7 +104,10 @@ class Law:
     @property
     def words(self) -> str:
         """One line, as the report and ``weir ledger verify`` print it."""
-        parts = [f"{self.accepted:,} accepted", *(f"{n:,} {reason}" for reason, n in [*self.aside.items(), *self.dropped.items()] if n)]
+        parts = [
+            f"{self.accepted:,} accepted",
+            *(f"{n:,} {reason}" for reason, n in [*self.aside.items(), *self.dropped.items()] if n),
+        ]
         state = "balanced" if self.is_balanced else "NOT balanced"
         return f"{self.hop:<4}{NAMES[self.hop]:<11}{self.seen:>12,} {self.counts} = {' + '.join(parts)}  {state}"
 
@@ -160,17 +163,20 @@ def _entry(facts: dict[str, Any], key: str) -> Entry:
         raise LedgerError(f"{key}: not a ledger entry: {error}; was it written by another version?") from error
 
 
-def verify(entries: Iterable[Entry]) -> Verdict:
-    """Check every entry in itself and against the ones it names as its sources."""
+def verify(entries: Iterable[Entry], known: Mapping[str, Iterable[str]] | None = None) -> Verdict:
+    """Check every entry in itself and against the ones it names as its sources.
+
+    ``known`` are problems found elsewhere, by hop: segments that the sensors' chains miss.
+    """
     by_name = {entry.name: entry for entry in entries}
     problems: dict[str, list[str]] = defaultdict(list)
     for entry in by_name.values():
         if entry.unexplained:
             problems[entry.hop].append(f"{_amount(entry.unexplained, entry.counts)} unexplained ({entry.unit})")
         problems[entry.hop].extend(_handover(entry, by_name))
-    problems_waiting = _unseen(by_name)
-    for hop, words in problems_waiting.items():
-        problems[hop].extend(words)
+    for found in (_unseen(by_name), known or {}):
+        for hop, words in found.items():
+            problems[hop].extend(words)
     hops = [hop for hop in NAMES if any(e.hop == hop for e in by_name.values()) or problems.get(hop)]
     laws = [_law(hop, [e for e in by_name.values() if e.hop == hop], tuple(problems.get(hop, ()))) for hop in hops]
     return Verdict(tuple(sorted(laws, key=lambda law: (law.is_balanced, -sum(law.dropped.values()), list(NAMES).index(law.hop)))))
@@ -189,7 +195,8 @@ def _handover(entry: Entry, by_name: Mapping[str, Entry]) -> list[str]:
     handed = sum(by_name[name].output for name in entry.sources)
     if handed == entry.seen:
         return []
-    return [f"{_amount(handed - entry.seen, entry.counts)} unexplained between {entry.sources[0].split('/')[0]} and {entry.hop} ({entry.unit})"]
+    before = entry.sources[0].split("/")[0]
+    return [f"{_amount(handed - entry.seen, entry.counts)} unexplained between {before} and {entry.hop} ({entry.unit})"]
 
 
 def _unseen(by_name: Mapping[str, Entry]) -> dict[str, list[str]]:
@@ -204,7 +211,9 @@ def _unseen(by_name: Mapping[str, Entry]) -> dict[str, list[str]]:
     for entry in by_name.values():
         after = following.get(entry.hop)
         if after and entry.output and entry.name not in taken:
-            missing[after].append(f"{entry.output:,} {entry.counts} of {entry.unit} went on from {entry.hop} and were not seen at {after}")
+            missing[after].append(
+                f"{entry.output:,} {entry.counts} of {entry.unit} went on from {entry.hop} and were not seen at {after}"
+            )
     return missing
 
 

@@ -116,8 +116,12 @@ FLOWS: tuple[Column, ...] = (
     _count("bytes_bwd", "B", "IP bytes of the other side, headers included"),
     _count("payload_fwd", "B", "payload of the side that spoke first", "Total Length of Fwd Packet"),
     _count("payload_bwd", "B", "payload of the other side", "Total Length of Bwd Packet"),
-    *_payload("fwd", "sent fwd", ("Fwd Packet Length Max", "Fwd Packet Length Min", "Fwd Packet Length Mean", "Fwd Packet Length Std")),
-    *_payload("bwd", "sent bwd", ("Bwd Packet Length Max", "Bwd Packet Length Min", "Bwd Packet Length Mean", "Bwd Packet Length Std")),
+    *_payload(
+        "fwd", "sent fwd", ("Fwd Packet Length Max", "Fwd Packet Length Min", "Fwd Packet Length Mean", "Fwd Packet Length Std")
+    ),
+    *_payload(
+        "bwd", "sent bwd", ("Bwd Packet Length Max", "Bwd Packet Length Min", "Bwd Packet Length Mean", "Bwd Packet Length Std")
+    ),
     *_payload("", "in either direction", ("Packet Length Max", "Packet Length Min", "Packet Length Mean", "Packet Length Std")),
     _measure("payload_var", "B^2", "sample variance of the payloads in either direction", "Packet Length Variance"),
     _measure("payload_rate", "B/s", "payload per second; 0 where duration is 0", "Flow Bytes/s"),
@@ -212,7 +216,10 @@ WINDOWS: tuple[Column, ...] = (
     _measure("peer_entropy", "bit", "Shannon entropy of the addresses the host contacted, by flows"),
     _share("regularity", "1 - MAD / median of the gaps between flow starts to one service, best of all; 0 below 5 gaps"),
     _share("size_regularity", "1 - MAD / median of the IP bytes sent per flow to one service, best of all; 0 below 6 flows"),
-    _share("beacon", "how much the capture hour's flows to one service of this window look like a call home, best of all; see features/rhythm.py"),
+    _share(
+        "beacon",
+        "how much the hour's flows to one service of this window look like a call home, best of all; see features/rhythm.py",
+    ),
     _measure("payload_out_mean", "B", "mean payload of the packets the host sent"),
     _measure("duration_mean_us", "us", "mean duration of the flows the host started"),
     _lineage("sensor_id", "string", "", "which sensor saw it"),

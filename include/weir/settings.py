@@ -26,7 +26,9 @@ class FlowSettings:
 
     idle_timeout_s: int = field(default=120, metadata={"words": "a flow ends after this long without a packet, s", "low": 1})
     active_timeout_s: int = field(default=1800, metadata={"words": "a flow record is cut after this long, s", "low": 1})
-    memory_mb: int = field(default=1024, metadata={"words": "cap of the flow table; the oldest flow is exported at the cap, MB", "low": 16})
+    memory_mb: int = field(
+        default=1024, metadata={"words": "cap of the flow table; the oldest flow is exported at the cap, MB", "low": 16}
+    )
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class TrainSettings:
     seed: int = field(default=7, metadata={"words": "seed of everything random in training"})
     flows_detector: str = field(default="auto", metadata={"words": "detector of the flows table, or auto: by the number of rows"})
     windows_detector: str = field(default="auto", metadata={"words": "detector of the windows table, or auto"})
-    calibrate_share: float = field(default=0.4, metadata={"words": "latest share of the rows, held back to calibrate on", "low": 0.05, "high": 0.9})
+    calibrate_share: float = field(
+        default=0.4, metadata={"words": "latest share of the rows, held back to calibrate on", "low": 0.05, "high": 0.9}
+    )
     rows_min: int = field(default=50, metadata={"words": "fewer rows of a table to fit or calibrate on: no model", "low": 10})
     rows_max: int = field(default=200_000, metadata={"words": "more rows are sampled down to this many for fitting", "low": 1000})
 
@@ -66,7 +70,9 @@ class DriftSettings:
 class PromoteSettings:
     """What a challenger must show before it becomes champion."""
 
-    recall_floor: float = field(default=0.5, metadata={"words": "least recall on the frozen labelled replay set", "low": 0, "high": 1})
+    recall_floor: float = field(
+        default=0.5, metadata={"words": "least recall on the frozen labelled replay set", "low": 0, "high": 1}
+    )
 
 
 @dataclass(frozen=True)
@@ -80,12 +86,24 @@ class ReportSettings:
 class SiteSettings:
     """Where things are: from the environment, never from ``params.yaml``."""
 
-    home: Path = field(default=Path(".local"), metadata={"env": "WEIR_HOME", "words": "folder for everything this machine writes"})
-    store: str = field(default="", metadata={"env": "WEIR_STORE", "words": "s3://bucket[/prefix] or a folder; default HOME/store"})
-    spool: Path = field(default=Path(), metadata={"env": "WEIR_SPOOL", "words": "folder the sensors write to; default HOME/spool"})
-    topic: str = field(default="", metadata={"env": "WEIR_SNS_TOPIC", "words": "ARN alerts are published to; empty: a file in HOME/outbox"})
-    mail_from: str = field(default="", metadata={"env": "WEIR_MAIL_FROM", "words": "sender of reports; empty: a file in HOME/outbox"})
-    mail_to: tuple[str, ...] = field(default=(), metadata={"env": "WEIR_MAIL_TO", "words": "recipients of reports, separated by commas"})
+    home: Path = field(
+        default=Path(".local"), metadata={"env": "WEIR_HOME", "words": "folder for everything this machine writes"}
+    )
+    store: str = field(
+        default="", metadata={"env": "WEIR_STORE", "words": "s3://bucket[/prefix] or a folder; default HOME/store"}
+    )
+    spool: Path = field(
+        default=Path(), metadata={"env": "WEIR_SPOOL", "words": "folder the sensors write to; default HOME/spool"}
+    )
+    topic: str = field(
+        default="", metadata={"env": "WEIR_SNS_TOPIC", "words": "ARN alerts are published to; empty: a file in HOME/outbox"}
+    )
+    mail_from: str = field(
+        default="", metadata={"env": "WEIR_MAIL_FROM", "words": "sender of reports; empty: a file in HOME/outbox"}
+    )
+    mail_to: tuple[str, ...] = field(
+        default=(), metadata={"env": "WEIR_MAIL_TO", "words": "recipients of reports, separated by commas"}
+    )
     data: Path = field(default=Path("data"), metadata={"env": "WEIR_DATA", "words": "folder of the DVC stages' outputs"})
 
 
@@ -140,7 +158,9 @@ def _refuse_unknown(given: Mapping[str, Any], known: Mapping[str, Any], where: s
     for key in given:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
-            raise SettingsError(f"{where}: unknown key {key!r}; the nearest known one is {near[0]!r}" if near else f"{where}: unknown key {key!r}")
+            raise SettingsError(
+                f"{where}: unknown key {key!r}; the nearest known one is {near[0]!r}" if near else f"{where}: unknown key {key!r}"
+            )
 
 
 def _section(kind: type[Section], given: Any, where: str) -> Section:
@@ -163,7 +183,9 @@ def _value(value: Any, kind: Any, bounds: Mapping[str, Any], where: str) -> Any:
         raise SettingsError(f"{where}: {value!r} is not of type {getattr(origin, '__name__', origin)}")
     low, high = bounds.get("low"), bounds.get("high")
     if (low is not None and value < low) or (high is not None and value > high):
-        raise SettingsError(f"{where}: {value!r} is outside {low if low is not None else '…'} to {high if high is not None else '…'}")
+        raise SettingsError(
+            f"{where}: {value!r} is outside {low if low is not None else '…'} to {high if high is not None else '…'}"
+        )
     return value
 
 

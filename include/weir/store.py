@@ -33,7 +33,7 @@ def put(path: Path, whole: bytes) -> None:
             out.write(whole)
             out.flush()
             os.fsync(out.fileno())
-        os.rename(hidden, path)
+        Path(hidden).rename(path)
     except OSError as error:
         Path(hidden).unlink(missing_ok=True)
         raise StoreError(f"{path}: cannot be written: {error.strerror}; free space or mend the rights, then run again") from error
@@ -118,7 +118,9 @@ class FolderStore:
             fcntl.flock(lock, fcntl.LOCK_EX)
             found = _digest(path.read_bytes()) if path.exists() else None
             if found != tag:
-                raise ConflictError(f"{self.url}/{key}: changed by somebody else since it was read; read it again and decide anew")
+                raise ConflictError(
+                    f"{self.url}/{key}: changed by somebody else since it was read; read it again and decide anew"
+                )
             put(path, whole)
         return _digest(whole)
 
@@ -140,7 +142,9 @@ class FolderStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys that begin with ``prefix``, in order."""
-        names = (p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+        names = (
+            p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if p.is_file() and not p.name.startswith(".")
+        )
         yield from sorted(name for name in names if name.startswith(prefix))
 
     def delete(self, key: str) -> None:
@@ -168,10 +172,14 @@ class S3Store:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
-                raise ConflictError(f"{self.url}/{key}: changed by somebody else since it was read; read it again and decide anew") from error
+                raise ConflictError(
+                    f"{self.url}/{key}: changed by somebody else since it was read; read it again and decide anew"
+                ) from error
             if code in ("NoSuchKey", "404"):
                 raise StoreError(f"{self.url}/{key}: no such object") from error
-            raise StoreError(f"{self.url}/{key}: {name} was refused: {code}; check the bucket's name and this role's rights") from error
+            raise StoreError(
+                f"{self.url}/{key}: {name} was refused: {code}; check the bucket's name and this role's rights"
+            ) from error
         except BotoCoreError as error:
             raise StoreError(f"{self.url}/{key}: {name} failed: {error}; is AWS_ENDPOINT_URL right and the store up?") from error
 
@@ -224,7 +232,9 @@ class S3Store:
                 for found in page.get("Contents", []):
                     yield found["Key"].removeprefix(self.prefix)
         except (BotoCoreError, ClientError) as error:
-            raise StoreError(f"{self.url}/{prefix}: cannot be listed: {error}; is AWS_ENDPOINT_URL right and the bucket there?") from error
+            raise StoreError(
+                f"{self.url}/{prefix}: cannot be listed: {error}; is AWS_ENDPOINT_URL right and the bucket there?"
+            ) from error
 
     def delete(self, key: str) -> None:
         """Remove the object; nothing happens when there is none."""
@@ -261,7 +271,9 @@ def get_table(store: Store, key: str) -> pa.Table:
     try:
         return pq.read_table(pa.BufferReader(store.get(key)))
     except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(f"{store.url}/{key}: not a whole Parquet file: {error}; delete it and run the job that makes it again") from error
+        raise StoreError(
+            f"{store.url}/{key}: not a whole Parquet file: {error}; delete it and run the job that makes it again"
+        ) from error
 
 
 def _digest(whole: bytes) -> str:

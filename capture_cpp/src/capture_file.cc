@@ -11,6 +11,7 @@ namespace weir {
 namespace {
 
 constexpr std::int64_t kUsPerS = 1'000'000;
+constexpr std::uint32_t kNsPerUs = 1'000;
 
 // pcap
 constexpr std::uint32_t kMagicMicroseconds = 0xa1b2c3d4;
@@ -159,11 +160,13 @@ bool CaptureFile::NextPcap(Record* record) {
     return EndTail();
   }
   const Bytes whole = Ahead();
-  const std::uint32_t fraction = order_.Read32(whole, 4) / ticks_per_us_;
+  const std::uint32_t ticks = order_.Read32(whole, 4);
+  const std::uint32_t fraction = ticks / ticks_per_us_;
   record->bytes = whole.subspan(record_header_bytes_, captured);
   record->wire_bytes = std::max(order_.Read32(whole, 12), captured);
   record->link_type = link_type_;
   record->time_us = std::int64_t{order_.Read32(whole, 0)} * kUsPerS + fraction;
+  record->rest_ns = ticks % ticks_per_us_;
   record->is_time_odd = fraction >= kUsPerS;
   record->offset = offset_;
   Skip(record_header_bytes_ + captured);
@@ -318,12 +321,14 @@ void CaptureFile::ReadPacket(Bytes block, std::size_t interface, std::size_t fix
     Refuse(offset_, "packet claims " + std::to_string(captured) + " bytes, more than its block holds or any capture does");
   }
   const std::uint64_t ticks = std::uint64_t{order_.Read32(block, 4)} << 32 | order_.Read32(block, 8);
-  const Wide time_us = Wide{ticks} * kUsPerS / Wide{from.ticks_per_s} + Wide{from.shift_s} * kUsPerS;
+  const Wide time_ns = Wide{ticks} * kUsPerS * kNsPerUs / Wide{from.ticks_per_s};
+  const Wide time_us = time_ns / kNsPerUs + Wide{from.shift_s} * kUsPerS;
   const Wide believed = std::clamp<Wide>(time_us, 0, kLatestUs);
   record->bytes = block.subspan(fixed_bytes, captured);
   record->wire_bytes = std::max(order_.Read32(block, 16), captured);
   record->link_type = from.link_type;
   record->time_us = static_cast<std::int64_t>(believed);
+  record->rest_ns = believed == time_us ? static_cast<std::uint32_t>(time_ns % kNsPerUs) : 0;
   record->is_time_odd = believed != time_us;
 }
 
@@ -341,6 +346,7 @@ void CaptureFile::ReadSimplePacket(Bytes block, Record* record) {
   record->wire_bytes = wire_bytes;
   record->link_type = interfaces_.front().link_type;
   record->time_us = 0;
+  record->rest_ns = 0;
   record->is_time_odd = true;
 }
 

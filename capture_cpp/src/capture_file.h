@@ -20,6 +20,7 @@ struct Record {
   std::uint32_t wire_bytes;  // length on the wire; at least bytes.size()
   std::uint32_t link_type;
   std::int64_t time_us;    // UTC since 1970, rounded down
+  std::uint32_t rest_ns;   // what the rounding took, 0 to 999
   std::uint64_t offset;    // where the record begins in the uncompressed capture
   bool is_time_odd;        // the file's time was out of range; time_us is the nearest one believed
 };
@@ -37,6 +38,8 @@ class CaptureFile {
   // Bytes of an unfinished record at the end, as a killed writer leaves them.
   std::uint64_t truncated_tail() const { return truncated_tail_; }
   bool is_empty() const { return kind_ == Kind::kEmpty; }
+  // Whether the capture counts time in nanoseconds; a pcapng file may always.
+  bool is_nanoseconds() const { return kind_ == Kind::kPcapng || ticks_per_us_ > 1; }
 
  private:
   enum class Kind { kEmpty, kPcap, kPcapng };

@@ -8,7 +8,7 @@
 
 namespace weir::sensor {
 
-// Throws SensorError where the file cannot be opened or is no capture.
+// Throws CaptureError where the file cannot be opened or is no capture; for stdin, Run() does.
 std::unique_ptr<CaptureSource> OpenFileSource(const Options& options);
 
 }  // namespace weir::sensor

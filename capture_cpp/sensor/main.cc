@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "batch_queue.h"
+#include "capture_error.h"
 #include "checkpoint.h"
 #include "events.h"
 #include "file_source.h"
@@ -89,6 +90,9 @@ int main(int argc, char** argv) {
   } catch (const weir::sensor::SensorError& error) {
     std::fprintf(stderr, "weir-capture: %s\n", error.what());
     return static_cast<int>(error.code());
+  } catch (const weir::CaptureError& error) {
+    std::fprintf(stderr, "weir-capture: %s\n", error.what());
+    return static_cast<int>(ExitCode::kCapture);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "weir-capture: %s; this is a mistake of the program, please report it\n", error.what());
     return static_cast<int>(ExitCode::kMistake);

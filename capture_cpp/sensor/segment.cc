@@ -15,8 +15,8 @@ namespace {
 constexpr int kHastyLevel = -5;
 
 void Put(std::vector<std::byte>* out, const auto& value) {
-  const auto* first = reinterpret_cast<const std::byte*>(&value);
-  out->insert(out->end(), first, first + sizeof value);
+  out->resize(out->size() + sizeof value);
+  std::memcpy(out->data() + out->size() - sizeof value, &value, sizeof value);
 }
 
 std::size_t Check(std::size_t outcome) {

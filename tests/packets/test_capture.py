@@ -1,0 +1,253 @@
+"""weir-capture reading files: what goes in comes out, cut into segments that add up."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from weir.packets import chain, spool
+from weir.packets.manifest import Manifest
+
+
+def believed(folder: Path) -> list[Manifest]:
+    return [spool.read(path)[0] for path in spool.sealed(folder)]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("magic", ["MICRO", "NANO"])
+def test_a_segment_holds_the_packets_of_the_file_to_the_last_digit_of_their_times(capture, write_pcap, pcaps, magic, order):
+    odd_ns = 789 if magic == "NANO" else 0
+    packets = [pcaps.Packet(p.time_ns + 123_456_000 + odd_ns, p.data) for p in pcaps.steady(300)]
+    run = capture("-r", write_pcap(packets, magic=getattr(pcaps, magic), order=order))
+    assert run.code == 0, run.stderr
+    assert pcaps.packets_in(run.spool) == packets
+
+
+def test_tools_of_others_read_a_segment(capture, write_pcap, pcaps):
+    source = write_pcap(pcaps.steady(500, size=400))
+    run = capture("-r", source)
+    (segment,) = run.spool.glob("*.pcap.zst")
+    subprocess.run(["zstd", "-q", "-d", segment, "-o", run.spool / "plain.pcap"], check=True)
+    printed = [
+        subprocess.run(["tcpdump", "-n", "-tt", "-xx", "-r", path], check=True, capture_output=True).stdout
+        for path in (source, run.spool / "plain.pcap")
+    ]
+    assert printed[0].count(b"\n") > 500
+    assert printed[0] == printed[1]
+
+
+@pytest.mark.parametrize("text", ["udp port 53", "src host 10.0.0.9", "not ip", "len > 100"])
+def test_a_filter_takes_what_tcpdump_takes_and_counts_the_rest(capture, write_pcap, pcaps, text):
+    frames = [pcaps.ethernet(i, source=f"10.0.0.{i % 12}", ports=(1000 + i, (53, 80)[i % 2]), size=60 + i) for i in range(200)]
+    source = write_pcap([pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i, frame) for i, frame in enumerate(frames)])
+    run = capture("-r", source, "-f", text)
+    printed = subprocess.run(["tcpdump", "-n", "-r", source, text], check=True, capture_output=True).stdout
+    expected = printed.count(b"\n")
+    assert run.totals["written"] == expected == len(pcaps.packets_in(run.spool))
+    assert run.totals["filtered"] == 200 - expected
+    assert run.totals["received"] == run.totals["read"] == 200
+    assert [m.filter for m in believed(run.spool)] == [text]
+
+
+def test_a_filter_that_does_not_compile_is_refused_by_its_text(capture, write_pcap, pcaps):
+    run = capture("-r", write_pcap(pcaps.steady(3)), "-f", "tcp prot 80")
+    assert run.code == 2
+    assert 'the filter "tcp prot 80" does not work on EN10MB' in run.stderr
+    assert not list(run.spool.glob("[!.]*"))
+
+
+def test_snaplen_cuts_packets_and_counts_those_it_cut(capture, write_pcap, pcaps):
+    packets = pcaps.steady(10, size=60) + pcaps.steady(5, size=900)
+    run = capture("-r", write_pcap(packets), "-s", 100)
+    assert pcaps.packets_in(run.spool) == [
+        pcaps.Packet(p.time_ns, p.data[:100], 900 if len(p.data) > 100 else 0) for p in packets
+    ]
+    (manifest,) = believed(run.spool)
+    assert manifest.snaplen == 100
+    assert manifest.counters["truncated"] == 5
+
+
+def test_a_segment_ends_before_it_grows_beyond_rotate_bytes(capture, write_pcap, pcaps):
+    packets = pcaps.steady(1000, size=200)
+    run = capture("-r", write_pcap(packets), "--rotate-bytes", 50_000)
+    sizes = [len(pcaps.unpack(path)) for path in sorted(run.spool.glob("*.zst"))]
+    assert len(sizes) == 5
+    assert max(sizes) <= 50_000
+    assert pcaps.packets_in(run.spool) == packets
+
+
+def test_a_segment_of_a_file_ends_after_rotate_seconds_of_packet_time(capture, write_pcap, pcaps):
+    packets = pcaps.steady(100, step_ns=1_000_000_000)
+    run = capture("-r", write_pcap(packets), "--rotate-seconds", 30)
+    assert [m.packets for m in believed(run.spool)] == [30, 30, 30, 10]
+    assert pcaps.packets_in(run.spool) == packets
+
+
+def test_no_segment_spans_two_capture_hours(capture, write_pcap, pcaps):
+    packets = pcaps.steady(120, start_s=pcaps.NINE_OCLOCK + 3600 - 60, step_ns=1_000_000_000)
+    run = capture("-r", write_pcap(packets))
+    assert [(m.hour, m.packets) for m in believed(run.spool)] == [("2024-03-04T09", 60), ("2024-03-04T10", 60)]
+
+
+def test_frames_say_where_their_packets_lie(capture, write_pcap, pcaps):
+    packets = pcaps.steady(4000, size=1000)
+    run = capture("-r", write_pcap(packets))
+    (manifest,) = believed(run.spool)
+    whole = pcaps.unpack(run.spool / manifest.file)
+    packed = (run.spool / manifest.file).read_bytes()
+    assert len(manifest.frames) == 4
+    done = 0
+    for frame in manifest.frames:
+        alone = run.spool / "alone.zst"
+        alone.write_bytes(packed[: manifest.frames[0].offset] + packed[frame.offset : frame.offset + frame.length])
+        _, found = pcaps.read_pcap(pcaps.unpack(alone))
+        assert found == packets[done : done + frame.packets]
+        assert whole[frame.raw_offset :].startswith(pcaps.unpack(alone)[24:])
+        assert (frame.first_us, frame.last_us) == (found[0].time_ns // 1000, found[-1].time_ns // 1000)
+        done += frame.packets
+
+
+def test_segments_of_one_start_form_a_chain(capture, write_pcap, pcaps):
+    run = capture("-r", write_pcap(pcaps.steady(1000)), "--rotate-bytes", 10_000)
+    manifests = believed(run.spool)
+    assert len(manifests) > 5
+    assert [m.seq for m in manifests] == list(range(len(manifests)))
+    assert [m.previous_sha256 for m in manifests] == ["", *[m.sha256 for m in manifests[:-1]]]
+    assert chain.missing(manifests) == []
+
+
+def test_the_counts_of_all_segments_make_up_the_totals(capture, write_pcap, pcaps):
+    run = capture("-r", write_pcap(pcaps.steady(1000)), "--rotate-bytes", 10_000, "-f", "udp[8:4] & 1 = 0")
+    assert run.totals["written"] == run.totals["filtered"] == 500
+    assert {name: sum(m.counters[name] for m in believed(run.spool)) for name in run.totals} == run.totals
+
+
+def test_the_same_file_gives_the_same_digests(capture, write_pcap, pcaps, tmp_path):
+    source = write_pcap(pcaps.steady(3000, size=800))
+    digests = [[m.sha256 for m in believed(capture("-r", source, spool=tmp_path / name).spool)] for name in ("one", "two")]
+    assert digests[0] == digests[1]
+
+
+def test_counts_reach_the_ledger_even_where_no_packet_was_kept(capture, write_pcap, pcaps):
+    source = write_pcap(pcaps.steady(50))
+    capture("-r", source, "-f", "tcp")
+    run = capture("-r", source, "-f", "tcp")
+    manifests = believed(run.spool)
+    assert [(m.packets, m.counters["filtered"], m.hour, m.first_us) for m in manifests] == [(0, 50, "2024-03-04T09", None)] * 2
+    assert manifests[0].sha256 != manifests[1].sha256
+    assert pcaps.packets_in(run.spool) == []
+
+
+def test_count_stops_after_as_many_packets_as_were_asked_for(capture, write_pcap, pcaps):
+    packets = pcaps.steady(100)
+    run = capture("-r", write_pcap(packets), "-c", 7, "-f", "udp")
+    assert pcaps.packets_in(run.spool) == packets[:7]
+
+
+def test_a_capture_can_come_through_a_pipe(capture, pcaps):
+    packets = pcaps.steady(2000)
+    run = capture("-r", "-", stdin=pcaps.pcap_bytes(packets))
+    assert pcaps.packets_in(run.spool) == packets
+
+
+def test_a_plain_capture_file_can_be_written_instead_of_segments(binary, write_pcap, pcaps, tmp_path):
+    source = write_pcap(pcaps.steady(100))
+    done = subprocess.run([binary, "-r", source, "-w", tmp_path / "out.pcap", "-c", "30"], capture_output=True, timeout=20)
+    assert done.returncode == 0
+    assert pcaps.read_pcap((tmp_path / "out.pcap").read_bytes()) == (1, pcaps.steady(30))
+
+
+def test_an_empty_file_is_no_mistake_and_gives_no_segment(capture, tmp_path):
+    (tmp_path / "empty.pcap").write_bytes(b"")
+    run = capture("-r", tmp_path / "empty.pcap")
+    assert run.code == 0
+    assert set(run.totals.values()) == {0}
+    assert not list(run.spool.glob("[!.]*"))
+
+
+@pytest.mark.parametrize("cut", [1, 15, 16, 17, 75])
+def test_a_capture_that_ends_inside_a_record_keeps_what_came_before(capture, pcaps, tmp_path, cut):
+    (tmp_path / "cut.pcap").write_bytes(pcaps.pcap_bytes(pcaps.steady(20))[:-cut])
+    run = capture("-r", tmp_path / "cut.pcap")
+    assert run.code == 0
+    assert pcaps.packets_in(run.spool) == pcaps.steady(19)
+    (warning,) = run.named("odd_truncated_tail")
+    assert warning["bytes"] == 76 - cut
+
+
+def test_a_record_that_claims_too_much_ends_the_reading_but_not_the_keeping(capture, pcaps, tmp_path):
+    whole = pcaps.pcap_bytes(pcaps.steady(5))
+    (tmp_path / "bad.pcap").write_bytes(whole + b"\x01\0\0\0" * 2 + b"\xff\xff\xff\x7f" * 2 + b"more")
+    run = capture("-r", tmp_path / "bad.pcap")
+    assert run.code == 6
+    assert f"bad.pcap:{len(whole)}: " in run.stderr
+    assert pcaps.packets_in(run.spool) == pcaps.steady(5)
+
+
+@pytest.mark.parametrize("content", [b"GIF89a and so on, for longer than a header is", b"\xd4\xc3", b"<html>" * 10])
+def test_what_is_no_capture_is_refused_by_name(capture, tmp_path, content):
+    (tmp_path / "picture.pcap").write_bytes(content)
+    run = capture("-r", tmp_path / "picture.pcap")
+    assert run.code == 6
+    assert "picture.pcap" in run.stderr
+    assert not list(run.spool.glob("[!.]*"))
+
+
+def test_a_file_that_is_not_there_is_named(capture, tmp_path):
+    run = capture("-r", tmp_path / "nowhere.pcap")
+    assert run.code == 6
+    assert "nowhere.pcap" in run.stderr
+    assert "No such file" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-r", "x", "--rotate-bytes", "many"], '--rotate-bytes wants a whole number from 1 to 9223372036854775807, not "many"'),
+        (["-r", "x", "-s", "0"], "--snaplen wants"),
+        (["-r", "x", "-i", "lo"], "either an interface (-i) or a file (-r)"),
+        (["--sensor", "../x", "-r", "x"], "--sensor wants"),
+        (["-r", "x", "--when-full", "weep"], "--when-full wants drop-newest, drop-oldest or stop"),
+        (["-r", "x", "--colour"], "unknown option --colour"),
+        (["-r", "x", "tcp"], 'unexpected argument "tcp" (a filter goes behind -f)'),
+        (["-r"], "the option -r wants a value"),
+    ],
+)
+def test_a_wrong_argument_is_refused_in_words(capture, arguments, words):
+    run = capture(*arguments)
+    assert run.code == 2
+    assert words in run.stderr
+
+
+def test_a_second_sensor_of_the_same_name_is_refused_naming_the_first(binary, capture, tmp_path):
+    first = subprocess.Popen(
+        [binary, "-r", "-", "--sensor", "lab", "--spool", tmp_path / "spool"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        first.stdin.write(b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + b"\0" * 8 + b"\0\0\x04\0\x01\0\0\0")
+        first.stdin.flush()
+        assert b"capturing" in first.stderr.readline()
+        run = capture("-r", "whatever.pcap")
+        assert run.code == 4
+        assert f'sensor "lab" is running already (pid {first.pid})' in run.stderr
+    finally:
+        first.communicate(timeout=20)
+    assert first.returncode == 0
+
+
+def test_the_example_of_the_help_text_is_true(binary, write_pcap, pcaps, tmp_path):
+    text = subprocess.run([binary, "--help"], check=True, capture_output=True, text=True).stdout
+    write_pcap(pcaps.steady(10), name="trace.pcap")
+    example = re.search(r"^  \$ (weir-capture .*)\n  (.*)\n  \$ (zstd .*)$", text, re.MULTILINE)
+    done = subprocess.run(
+        ["bash", "-c", f"PATH={binary.parent}:$PATH; set -o pipefail; {example[1]}; {example[3]} | wc -l"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *names, lines = done.stdout.split()
+    shape = [re.sub(r"-[0-9a-f]{16}-", "-", name) for name in example[2].split()]
+    assert [re.sub(r"-[0-9a-f]{16}-", "-", name) for name in names] == shape
+    assert lines == "10"

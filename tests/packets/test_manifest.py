@@ -1,0 +1,79 @@
+import json
+
+import pytest
+
+from weir.errors import CaptureError
+from weir.packets.manifest import Manifest
+
+
+@pytest.fixture
+def said(capture, write_pcap, pcaps) -> dict:
+    """A true manifest, as the sensor wrote it."""
+    run = capture("-r", write_pcap(pcaps.steady(4000, size=600)))
+    (manifest,) = pcaps.manifests_in(run.spool)
+    return manifest
+
+
+def test_a_manifest_says_where_its_segment_goes_in_the_store(said):
+    manifest = Manifest.read(json.dumps(said).encode())
+    assert manifest.unit == "lab/2024-03-04T09"
+    assert manifest.key == f"1_packets/lab/2024-03-04T09/{said['sha256']}.pcap.zst"
+    assert manifest.manifest_key == f"1_packets/lab/2024-03-04T09/{said['sha256']}.json"
+
+
+def test_a_manifest_holds_what_the_sensor_said(said):
+    manifest = Manifest.read(json.dumps(said).encode())
+    assert manifest.packets == 4000 == sum(frame.packets for frame in manifest.frames)
+    assert manifest.first_us == 1_709_542_800_000_000
+    assert manifest.last_us == manifest.first_us + 3_999_000
+    assert manifest.packet_bytes == 4000 * 600
+    assert len(manifest.frames) == 3
+
+
+def _shift_frame(said: dict) -> None:
+    said["frames"][1]["offset"] += 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda said: said.update(format=2), "has format 2, this Weir reads 1"),
+        (lambda said: said.pop("packets"), "packets is None"),
+        (lambda said: said.update(packets=True), "packets is True"),
+        (lambda said: said.update(packets=3999), "packets is not the number written"),
+        (lambda said: said.update(seq=-1), "seq is -1"),
+        (lambda said: said.update(seq=1), "file, sensor_id, boot_id and seq do not agree"),
+        (lambda said: said.update(file="../../etc/passwd.pcap.zst"), "file, sensor_id, boot_id and seq do not agree"),
+        (lambda said: said.update(sensor_id="../lab"), "do not agree"),
+        (lambda said: said.update(sha256="abc"), "sha256 is not a SHA-256 digest"),
+        (lambda said: said.update(hour="2024-03-04T10"), "hour is not that of the packets"),
+        (lambda said: said.update(hour="../../x"), "hour is not a capture hour"),
+        (lambda said: said["counters"].update(received=4001), "counters do not balance"),
+        (lambda said: said["counters"].update(read=4001, received=4001), "counters do not balance"),
+        (lambda said: said["counters"].update(drop_disk="0"), "counters.drop_disk is '0'"),
+        (lambda said: said["frames"].pop(), "packets is not the sum of the frames"),
+        (_shift_frame, "frames do not follow one another"),
+        (lambda said: said.update(file_bytes=said["file_bytes"] + 1), "frames do not follow one another"),
+        (lambda said: said.update(frames={}), "frames is not a list"),
+        (lambda said: said["frames"][0].update(first_us=10**30), "hour is not that of the packets"),
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_not_believed(said, damage, words):
+    damage(said)
+    with pytest.raises(CaptureError) as caught:
+        Manifest.read(json.dumps(said).encode())
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1}', b"nul"])
+def test_what_is_no_manifest_is_refused(tmp_path, text):
+    (tmp_path / "some.json").write_bytes(text)
+    with pytest.raises(CaptureError, match=r"some\.json"):
+        Manifest.read(tmp_path / "some.json")
+
+
+def test_every_field_of_a_manifest_is_needed(said):
+    for field in set(said) - {"first_us", "last_us"}:
+        rest = {name: value for name, value in said.items() if name != field}
+        with pytest.raises(CaptureError, match=field):
+            Manifest.read(json.dumps(rest).encode())

@@ -1,0 +1,144 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from weir.errors import CaptureError
+from weir.packets import spool
+
+
+@pytest.fixture
+def folder(capture, write_pcap, pcaps) -> Path:
+    """A spool with four segments."""
+    return capture("-r", write_pcap(pcaps.steady(400)), "--rotate-bytes", 8000).spool
+
+
+def test_sealed_segments_are_listed_in_the_order_of_sealing(folder):
+    numbers = [json.loads(path.read_text())["seq"] for path in spool.sealed(folder)]
+    assert numbers == [0, 1, 2, 3]
+
+
+def test_numbers_beyond_six_digits_still_come_last(folder):
+    first = spool.sealed(folder)[0]
+    late = first.with_name(first.name.replace("-000000", "-1000000"))
+    late.write_bytes(b"{}")
+    assert spool.sealed(folder)[-1] == late
+
+
+def test_files_under_construction_and_of_others_are_not_listed(folder):
+    before = spool.sealed(folder)
+    for name in (
+        ".lab-0000000000000000-000009.json.part",
+        "notes.json",
+        "lab-xyz-000001.json",
+        "lab-0000000000000000-000001.pcap.zst",
+    ):
+        (folder / name).write_bytes(b"?")
+    assert spool.sealed(folder) == before
+
+
+def test_files_that_no_sensor_makes_are_named(folder):
+    (folder / "notes.json").write_bytes(b"?")
+    (folder / "core").write_bytes(b"?")
+    assert [path.name for path in spool.foreign(folder)] == ["core", "notes.json"]
+
+
+def test_a_spool_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CaptureError, match="nowhere"):
+        spool.sealed(tmp_path / "nowhere")
+
+
+def test_the_bytes_of_a_segment_have_the_digest_of_its_manifest(folder):
+    manifest, whole = spool.read(spool.sealed(folder)[2])
+    assert manifest.seq == 2
+    assert hashlib.sha256(whole).hexdigest() == manifest.sha256
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"", lambda b: b[:50] + bytes([b[50] ^ 1]) + b[51:]])
+def test_a_segment_that_changed_is_refused(folder, damage):
+    path = spool.sealed(folder)[0]
+    segment = path.with_name(path.name.replace(".json", ".pcap.zst"))
+    segment.write_bytes(damage(segment.read_bytes()))
+    with pytest.raises(CaptureError, match="promised were"):
+        spool.read(path)
+
+
+def test_a_segment_that_is_gone_is_refused(folder):
+    path = spool.sealed(folder)[0]
+    path.with_name(path.name.replace(".json", ".pcap.zst")).unlink()
+    with pytest.raises(CaptureError, match="its manifest promises it"):
+        spool.read(path)
+
+
+def test_a_manifest_under_the_name_of_another_segment_is_refused(folder):
+    first, second, *_ = spool.sealed(folder)
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(CaptureError, match="speaks of"):
+        spool.read(first)
+
+
+def test_a_link_to_elsewhere_is_refused(folder, tmp_path):
+    path = spool.sealed(folder)[0]
+    segment = path.with_name(path.name.replace(".json", ".pcap.zst"))
+    segment.rename(tmp_path / "elsewhere")
+    segment.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CaptureError, match="is a link"):
+        spool.read(path)
+
+
+def test_an_acknowledged_segment_leaves_the_spool_and_its_acknowledgement_stays(folder):
+    path = spool.sealed(folder)[0]
+    manifest, _ = spool.read(path)
+    spool.acknowledge(path, manifest.sha256)
+    assert len(spool.sealed(folder)) == 3
+    assert not path.exists()
+    assert not (folder / manifest.file).exists()
+    assert json.loads(path.with_suffix(".ack").read_text()) == {"sha256": manifest.sha256}
+
+
+def test_a_segment_acknowledged_under_a_wrong_digest_stays(folder):
+    path = spool.sealed(folder)[0]
+    with pytest.raises(CaptureError, match="collect it again"):
+        spool.acknowledge(path, "0" * 64)
+    assert path in spool.sealed(folder)
+    assert not path.with_suffix(".ack").exists()
+
+
+def test_a_collector_killed_after_its_acknowledgement_collects_nothing_twice(folder):
+    path = spool.sealed(folder)[0]
+    manifest, whole = spool.read(path)
+    paper = path.read_bytes()
+    spool.acknowledge(path, manifest.sha256)
+    path.write_bytes(paper)  # as if the removal had not happened
+    (folder / manifest.file).write_bytes(whole)
+    assert path not in spool.sealed(folder)
+    spool.acknowledge(path, manifest.sha256)
+    assert not path.exists()
+
+
+def test_the_next_sensor_removes_what_acknowledged_segments_left_behind(folder, capture, tmp_path):
+    path = spool.sealed(folder)[0]
+    manifest, whole = spool.read(path)
+    spool.acknowledge(path, manifest.sha256)
+    (folder / manifest.file).write_bytes(whole)
+    capture("-r", tmp_path / "in.pcap", "-c", 1, spool=folder)
+    assert not (folder / manifest.file).exists()
+
+
+def test_what_is_set_aside_keeps_its_bytes_and_gets_its_reason(folder):
+    path = spool.sealed(folder)[0]
+    manifest, whole = spool.read(path)
+    now = spool.set_aside(path, "bad\nluck ")
+    assert now == folder / "refused" / path.name
+    assert (folder / "refused" / manifest.file).read_bytes() == whole
+    assert now.with_name(path.name + ".reason").read_text() == "bad luck\n"
+    assert len(spool.sealed(folder)) == 3
+
+
+def test_nothing_that_was_set_aside_is_overwritten(folder):
+    for text in (b"one", b"two", b"three"):
+        (folder / "odd").write_bytes(text)
+        spool.set_aside(folder / "odd", text.decode())
+    kept = {path.name: path.read_bytes() for path in (folder / "refused").iterdir() if not path.name.endswith(".reason")}
+    assert kept == {"odd": b"one", "odd.1": b"two", "odd.2": b"three"}

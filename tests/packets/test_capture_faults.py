@@ -1,0 +1,214 @@
+"""weir-capture when the disk or the sensor itself fails: nothing torn shows, and every packet is accounted for."""
+
+import json
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from weir.packets import chain, spool
+from weir.packets.manifest import Manifest
+
+PACKETS = 300
+EMPTY = b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00" + bytes(8) + b"\x00\x00\x04\x00\x01\x00\x00\x00"
+
+
+@pytest.fixture
+def source(write_pcap, pcaps) -> Path:
+    return write_pcap(pcaps.steady(PACKETS))
+
+
+@pytest.fixture
+def traced(binary, source, tmp_path):
+    """Run the sensor under strace with a fault injected; three segments when nothing goes wrong."""
+
+    def run(fault: str, folder: Path) -> subprocess.CompletedProcess:
+        sensor = [binary, "--sensor", "lab", "--spool", folder, "-r", source, "--rotate-bytes", "8000"]
+        return subprocess.run(
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={fault}", *sensor], capture_output=True, timeout=60
+        )
+
+    return run
+
+
+def restart(binary: Path, folder: Path) -> None:
+    """Start the sensor once more with nothing to read, so that it salvages."""
+    subprocess.run(
+        [binary, "--sensor", "lab", "--spool", folder, "-r", "-"], input=EMPTY, capture_output=True, check=True, timeout=60
+    )
+
+
+def sound_manifests(folder: Path) -> list[Manifest]:
+    """All visible manifests; fails where one of them, or its segment, is torn."""
+    return [spool.read(path)[0] for path in spool.sealed(folder)]
+
+
+def total(manifests: list[Manifest], counter: str) -> int:
+    return sum(manifest.counters[counter] for manifest in manifests)
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "renameat", "ftruncate", "openat", "unlinkat", "mmap"])
+def test_a_sensor_killed_at_any_call_leaves_nothing_torn_and_no_packet_unexplained(traced, binary, pcaps, source, tmp_path, call):
+    everything = pcaps.steady(PACKETS)
+    points = 0
+    for number in range(1, 200):
+        folder = tmp_path / f"{call}-{number}"
+        if traced(f"{call}:signal=SIGKILL:when={number}", folder).returncode == 0:
+            break
+        points += 1
+        if not folder.exists():
+            continue
+        sound_manifests(folder)
+        restart(binary, folder)
+        manifests = sound_manifests(folder)
+        kept = pcaps.packets_in(folder)
+        assert kept == everything[: len(kept)], f"{call} {number}"
+        assert len(kept) == total(manifests, "written")
+        assert total(manifests, "read") in (0, PACKETS) or len(kept) <= total(manifests, "read") < PACKETS
+        assert total(manifests, "read") == total(manifests, "written") + total(manifests, "drop_disk")
+        assert chain.missing(manifests) == []
+        assert [path.name for path in folder.glob(".*")] == [".lab.lock"]
+    assert points > 0
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EDQUOT", "EROFS", "EMFILE"])
+@pytest.mark.parametrize("call", ["write", "fsync", "renameat", "openat", "ftruncate"])
+def test_a_call_that_fails_costs_counted_packets_and_nothing_else(traced, binary, pcaps, tmp_path, call, error):
+    first = {"openat": 8}.get(call, 1)  # earlier ones load libraries
+    for number in range(first, first + 12):
+        folder = tmp_path / f"{call}-{number}"
+        done = traced(f"{call}:error={error}:when={number}", folder)
+        if done.returncode not in (0, 4):  # not even the spool could be opened
+            continue
+        restart(binary, folder)
+        manifests = sound_manifests(folder)
+        kept = pcaps.packets_in(folder)
+        assert len(kept) == total(manifests, "written")
+        assert total(manifests, "written") + total(manifests, "drop_disk") in (PACKETS, 0), (
+            f"{call} {number}: {done.stderr.decode()}"
+        )
+        assert chain.missing(manifests) == []
+        if total(manifests, "drop_disk"):
+            assert done.returncode == 4
+            assert b"disk_failed" in done.stderr or b"seal_failed" in done.stderr
+
+
+def test_bytes_that_the_disk_swallowed_are_noticed(traced, binary, tmp_path):
+    for number in range(5, 12):
+        folder = tmp_path / str(number)
+        traced(f"write:retval=40:when={number}", folder)  # says 40 bytes were written, writes none
+        restart(binary, folder)
+        manifests = sound_manifests(folder)
+        assert total(manifests, "read") == total(manifests, "written") + total(manifests, "drop_disk")
+
+
+def random_packets(pcaps, count: int, size: int = 1000) -> list:
+    noise = random.Random(5)
+    return [pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i * 1000, noise.randbytes(size)) for i in range(count)]
+
+
+def test_a_full_disk_costs_exactly_the_packets_that_are_counted(binary, capture, write_pcap, pcaps, tiny_disk):
+    packets = random_packets(pcaps, 3000)
+    run = capture("-r", write_pcap(packets), "--rotate-bytes", 300_000, spool=tiny_disk / "spool")
+    assert run.code == 4
+    assert run.totals["read"] == 3000
+    assert run.totals["drop_disk"] > 1500
+    assert "No space left on device" in run.named("disk_failed")[0]["why"]
+    kept = pcaps.packets_in(run.spool)
+    assert kept == packets[: len(kept)]
+    assert len(kept) == run.totals["written"] == 3000 - run.totals["drop_disk"]
+    for path in spool.sealed(run.spool)[:1]:
+        spool.acknowledge(path, spool.read(path)[0].sha256)
+    freed = 3000 - sum(m.counters["received"] for m in sound_manifests(run.spool))
+    restart(binary, run.spool)
+    manifests = sound_manifests(run.spool)
+    assert total(manifests, "drop_disk") == run.totals["drop_disk"]
+    assert freed >= 0
+
+
+def test_a_file_size_limit_is_met_like_a_full_disk(binary, write_pcap, pcaps, tmp_path):
+    source = write_pcap(random_packets(pcaps, 3000))
+    command = ["prlimit", "--fsize=1500000", binary, "--sensor", "lab", "--spool", tmp_path / "spool", "-r", source]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    assert done.returncode == 4
+    manifests = sound_manifests(tmp_path / "spool")
+    assert total(manifests, "written") == len(pcaps.packets_in(tmp_path / "spool")) > 1000
+    assert total(manifests, "written") + total(manifests, "drop_disk") == 3000
+
+
+def test_a_spool_at_its_limit_drops_the_newest_packets_and_counts_them(capture, write_pcap, pcaps):
+    packets = random_packets(pcaps, 3000)
+    run = capture("-r", write_pcap(packets), "--rotate-bytes", 200_000, "--spool-mb", 1)
+    kept = pcaps.packets_in(run.spool)
+    assert 500 < len(kept) < 1100
+    assert kept == packets[: len(kept)]
+    assert run.totals["drop_spool"] == 3000 - len(kept)
+    assert total(sound_manifests(run.spool), "drop_spool") == run.totals["drop_spool"]
+    assert sum(path.stat().st_size for path in run.spool.iterdir()) < 1.1 * 2**20
+    assert run.code == 0
+
+
+def test_a_spool_at_its_limit_drops_the_oldest_packets_where_that_was_chosen(capture, write_pcap, pcaps):
+    packets = random_packets(pcaps, 3000)
+    run = capture("-r", write_pcap(packets), "--rotate-bytes", 200_000, "--spool-mb", 1, "--when-full", "drop-oldest")
+    kept = pcaps.packets_in(run.spool)
+    assert 500 < len(kept) < 1100
+    assert kept == packets[-len(kept) :]
+    manifests = sound_manifests(run.spool)
+    assert total(manifests, "received") == total(manifests, "read") == 3000
+    assert total(manifests, "drop_spool") == 3000 - len(kept)
+    assert manifests[0].seq > 0
+    assert len(run.named("segment_dropped")) == manifests[0].seq
+
+
+def test_a_spool_at_its_limit_stops_the_sensor_where_that_was_chosen(capture, write_pcap, pcaps):
+    packets = random_packets(pcaps, 3000)
+    run = capture("-r", write_pcap(packets), "--rotate-bytes", 200_000, "--spool-mb", 1, "--when-full", "stop")
+    assert run.code == 4
+    assert "is at its limit of 1 MB and --when-full is stop" in run.stderr
+    manifests = sound_manifests(run.spool)
+    assert total(manifests, "written") == len(pcaps.packets_in(run.spool)) > 500
+    assert total(manifests, "read") == total(manifests, "written") + total(manifests, "drop_spool")
+
+
+def test_leftovers_of_acknowledged_segments_make_room_before_anything_is_dropped(capture, write_pcap, pcaps):
+    packets = random_packets(pcaps, 800)
+    source = write_pcap(packets)
+    run = capture("-r", source, "--rotate-bytes", 200_000)
+    for path in spool.sealed(run.spool):
+        sha256 = json.loads(path.read_text())["sha256"]
+        path.with_suffix(".ack").write_text(json.dumps({"sha256": sha256}))  # killed before it removed anything
+    again = capture("-r", source, "--rotate-bytes", 200_000, "--spool-mb", 1)
+    assert again.totals["drop_spool"] == 0
+    assert pcaps.packets_in(run.spool) == packets
+
+
+def test_a_spool_that_cannot_be_written_is_named(binary, source, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = subprocess.run([binary, "--spool", tmp_path / "file", "-r", source], capture_output=True, timeout=20)
+    assert done.returncode == 4
+    assert f"spool {tmp_path}/file: Not a directory" in done.stderr.decode()
+
+
+def test_a_spool_on_a_read_only_disk_is_named(binary, source, tiny_disk):
+    subprocess.run(["mount", "-o", "remount,ro", tiny_disk], check=True)
+    done = subprocess.run([binary, "--spool", tiny_disk, "-r", source], capture_output=True, timeout=20)
+    assert done.returncode == 4
+    assert "Read-only file system" in done.stderr.decode()
+
+
+def test_hidden_files_of_other_sensors_are_left_alone(capture, source, tmp_path):
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    others = [
+        ".lab-2-0123456789abcdef-000000.pcap.zst.part",
+        ".lab-2-0123456789abcdef.checkpoint",
+        "lab-2-0123456789abcdef-000000.pcap.zst",
+    ]
+    for name in others:
+        (folder / name).write_bytes(os.urandom(100))
+    before = {name: (folder / name).read_bytes() for name in others}
+    capture("-r", source)
+    assert {name: (folder / name).read_bytes() for name in others} == before

@@ -161,7 +161,9 @@ def second_opinion(flows: list[dict[str, Any]], window: dict[str, Any]) -> dict[
         "ports_in": len({f["dst_port"] for f in into}),
         "bytes_out_peer_max": max(to_peer.values(), default=0),
         "unanswered_in": sum(f["packets_bwd"] == 0 for f in into),
-        "refused_in": sum(f["protocol"] == 6 and f["packets_bwd"] > 0 and f["rst_bwd"] > 0 and f["payload_bwd"] == 0 for f in into),
+        "refused_in": sum(
+            f["protocol"] == 6 and f["packets_bwd"] > 0 and f["rst_bwd"] > 0 and f["payload_bwd"] == 0 for f in into
+        ),
         "empty_in": sum(f["protocol"] == 6 and f["payload_fwd"] == f["payload_bwd"] == 0 for f in into),
         "icmp_out": sum(f["protocol"] in (1, 58) for f in out),
         "icmp_bytes_out": sum(f["bytes_fwd"] for f in out if f["protocol"] in (1, 58)),

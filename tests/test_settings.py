@@ -49,3 +49,8 @@ def test_places_come_from_the_environment(tmp_path: Path) -> None:
     site = settings.load(written(tmp_path, ""), {"WEIR_HOME": "/srv/weir", "WEIR_MAIL_TO": "a@example.org, b@example.org"}).site
     assert (site.store, site.spool) == ("/srv/weir/store", Path("/srv/weir/spool"))
     assert site.mail_to == ("a@example.org", "b@example.org")
+
+
+def test_the_settings_page_is_current() -> None:
+    page = Path(__file__).parents[1] / "docs" / "settings.md"
+    assert page.read_text() == settings.page(), "run: python -m weir.settings > docs/settings.md"

@@ -267,7 +267,7 @@ def promote(
     """
     from weir import jobs
 
-    say(jobs.rollback(why, _now_us()) if back else jobs.promote(why, _now_us()), as_json)
+    say(jobs.rollback(why) if back else jobs.promote(why=why), as_json)
 
 
 @app.command()
@@ -300,7 +300,7 @@ def alert(unit: Unit = None, as_json: AsJson = False) -> None:
     """
     from weir import jobs
 
-    say(each("alert", _all_or(unit, "5_scores/flows/"), lambda name: jobs.alert(name, "by hand", _now_us())), as_json)
+    say(each("alert", _all_or(unit, "5_scores/flows/"), lambda name: jobs.alert(name, "by hand")), as_json)
 
 
 @app.command()
@@ -318,7 +318,7 @@ def report(
     """
     from weir import jobs
 
-    say(jobs.report(kind, day, _now_us(), mail=mail), as_json)
+    say(jobs.report(kind, day, mail=mail), as_json)
 
 
 book = typer.Typer(no_args_is_help=True, help="What became of every packet and row.\n\nExample: weir ledger verify")
@@ -366,7 +366,7 @@ def simulate(
 
     Example: weir simulate --out /tmp/office --hours 2 --seed 1 --attacks portscan,beacon
     """
-    from weir.simulate import simulate as make
+    from weir.simulate.run import simulate as make
 
     first = _hour(start)
     say(
@@ -380,10 +380,6 @@ def _hour(text: str) -> datetime:
         return datetime.strptime(text, "%Y-%m-%dT%H").replace(tzinfo=UTC)
     except ValueError:
         raise SettingsError(f"{text!r}: not an hour; write it as 2026-01-31T09") from None
-
-
-def _now_us() -> int:
-    return int(datetime.now(UTC).timestamp() * 1_000_000)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -310,7 +312,8 @@ def data_docs(out: Path) -> Counts:
 def materialise(snapshot_file: Path) -> Counts:
     """Bring the flows that a training snapshot names into this store.
 
-    Hours that a site stored are copied and their sha256 checked; hours given as captures are built.
+    Hours that a site stored are copied and their sha256 checked; hours given as captures or as
+    arguments of the simulator are built.
     What is already here with the right content stays, so a new hour costs one hour.
     """
     snapshot = _snapshot(snapshot_file)
@@ -323,6 +326,8 @@ def materialise(snapshot_file: Path) -> Counts:
             continue
         if "captures" in part:
             flows_of_captures(unit, [snapshot_file.parent / name for name in part["captures"]])
+        elif "simulate" in part:
+            _flows_of_simulation(unit, part["simulate"], snapshot_file.parent / part["labels"] if "labels" in part else None)
         else:
             whole = open_store(snapshot["store"]).get(flows_key(unit))
             if hashlib.sha256(whole).hexdigest() != part["sha256"]:
@@ -333,6 +338,24 @@ def materialise(snapshot_file: Path) -> Counts:
         _put_json(store, mark, part)
         made += 1
     return {"hours": len(snapshot["hours"]), "made": made}
+
+
+def _flows_of_simulation(unit: str, arguments: dict[str, Any], labels: Path | None) -> None:
+    """Build an hour that the simulator makes; its labels are kept where the snapshot looks for them."""
+    from weir.simulate.run import simulate
+
+    with tempfile.TemporaryDirectory(prefix="weir-simulate-") as folder:
+        hour = datetime.strptime(unit.split("/")[1], "%Y-%m-%dT%H").replace(tzinfo=UTC)
+        made = simulate(Path(folder), start=hour, hours=1, **arguments)
+        flows_of_captures(unit, [Path(name) for name in made["captures"]])
+        if labels is not None:
+            for kind in ("flows", "timeline"):
+                _copy(Path(folder) / f"labels.{kind}.csv", labels.with_name(f"{labels.name}.{kind}.csv"))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def _snapshot(path: Path) -> Any:
@@ -372,28 +395,38 @@ def _usable(store: Store, table: str, parts: Iterable[Any]) -> tuple[pa.Table, d
 def snapshot(until: str | None = None) -> Counts:
     """Name the hours of this store that a model is to be trained on, and what they hold.
 
-    Hosts that were alerted on are named too, so that training leaves their rows of that hour out:
-    an attacker must not teach the model. The frozen labelled hours come from the shipped snapshot.
+    The newest hour of each sensor is not trained on: the gate counts false alerts there. Hosts that
+    were alerted on are named, so that training leaves their rows of that hour out: an attacker must
+    not teach the model. The frozen labelled hours come from the shipped snapshot.
     """
     store = _store()
-    hours = []
-    for unit in units("3_features/flows/", store):
-        if until is None or unit.split("/")[1] <= until:
-            flows_hash = hashlib.sha256(store.get(flows_key(unit))).hexdigest()
-            hours.append(
-                {
-                    "unit": unit,
-                    "role": "train",
-                    "sha256": flows_hash,
-                    "alerted": sorted({a["host"] for a in alerts_of(unit, store)}),
-                }
-            )
-    if not hours:
+    found = [unit for unit in units("3_features/flows/", store) if until is None or unit.split("/")[1] <= until]
+    if not found:
         raise SettingsError(
             f"{store.url}: no validated hour up to {until or 'now'}; collect packets and let weir_2_features run first"
         )
+    newest = {unit.split("/")[0]: unit for unit in found}  # units are in order, so the last of each sensor stays
+    few = len(found) <= len(newest)
+    hours = [
+        {
+            "unit": unit,
+            "role": "recent" if unit in newest.values() and not few else "train",
+            "sha256": hashlib.sha256(store.get(flows_key(unit))).hexdigest(),
+            "alerted": sorted({one["host"] for one in alerts_of(unit, store)}),
+        }
+        for unit in found
+    ]
     replay = [part for part in _snapshot(Path("snapshot.json"))["hours"] if part["role"] == "replay"]
-    return {"store": store.url, "hours": [*hours, *replay]}
+    return {"store": store.url, "hours": [*hours, *({**part, "unit": f"replay-{part['unit']}"} for part in replay)]}
+
+
+def write_snapshot(out: Path, until: str | None = None) -> Counts:
+    """Write what ``snapshot`` says into a file, for ``dvc repro``."""
+    from weir.store import put
+
+    taken = snapshot(until)
+    put(out, json.dumps(taken, sort_keys=True, indent=1).encode())
+    return {"snapshot": str(out), "hours": len(taken["hours"])}
 
 
 def train(snapshot_file: Path) -> Counts:
@@ -413,6 +446,142 @@ def train(snapshot_file: Path) -> Counts:
     facts = {"model_id": trained.model_id, "data_version": version, "hours": [part["unit"] for part in parts], "rows": used}
     (folder / "training.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
     return facts
+
+
+def evaluate(snapshot_file: Path) -> Counts:
+    """Measure the trained model: recall on the labelled replay hours, false alerts on the recent ones."""
+    from weir.models import artifact
+    from weir.models.evaluate import evaluate as measure
+
+    store, chosen = _store(), settings.load()
+    taken = _snapshot(snapshot_file)
+    model = artifact.load(chosen.site.data / "4_models" / "candidate")
+    tables, labels = _labelled(store, [part for part in taken["hours"] if part["role"] == "replay"], snapshot_file.parent)
+    metrics = measure(model, tables, labels, chosen.alerts.budget_per_day)
+    metrics["replay_false_alerts_per_day"] = metrics.pop("alerts_per_day")
+    recent = [part for part in taken["hours"] if part["role"] == "recent"]
+    metrics["alerts_per_day"] = _false_alerts(store, model, recent, chosen.alerts.budget_per_day) if recent else None
+    folder = chosen.site.data / "4_models" / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    curves = metrics.pop("curves")
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+    _write_plots(folder, metrics, curves)
+    return {name: metrics[name] for name in ("model_id", "recall", "alerts", "false_alerts", "alerts_per_day", "budget_per_day")}
+
+
+def _labelled(store: Store, parts: list[Any], folder: Path) -> tuple[dict[str, pa.Table], dict[str, list[str]]]:
+    """Valid rows of some hours and the kind of attack of each."""
+    import pyarrow as pa
+
+    from weir.models import labels
+
+    rows: dict[str, list[pa.Table]] = {table: [] for table in SCORED}
+    kinds: dict[str, list[str]] = {table: [] for table in SCORED}
+    for part in parts:
+        path = folder / f"{part['labels']}.flows.csv"
+        if not path.exists():
+            raise SettingsError(f"{path}: no such label list; the snapshot names it for {part['unit']}")
+        flow_rows, window_rows = (get_table(store, valid_key(table, part["unit"])) for table in SCORED)
+        flow_kinds = labels.of_flows(flow_rows, labels.read(path.read_text(), str(path)))
+        kinds["flows"] += flow_kinds
+        kinds["windows"] += labels.of_windows(window_rows, flow_rows, flow_kinds, settings.load().windows.seconds)
+        rows["flows"].append(flow_rows)
+        rows["windows"].append(window_rows)
+    if not parts:
+        raise SettingsError("the snapshot names no labelled hour; give at least one with the role replay")
+    return {table: pa.concat_tables(found) for table, found in rows.items()}, kinds
+
+
+def _false_alerts(store: Store, model: Any, parts: list[Any], budget_per_day: float) -> float | None:
+    """Alerts a day and sensor on hours that are taken to be normal."""
+    from weir.models.evaluate import evaluate as measure
+
+    tables = {table: _usable(store, table, parts)[0] for table in SCORED}
+    normal = {table: [""] * len(rows) for table, rows in tables.items()}
+    found = measure(model, tables, normal, budget_per_day)["alerts_per_day"]
+    return None if found is None else float(found)
+
+
+def _write_plots(folder: Path, metrics: Counts, curves: Counts) -> None:
+    lines = ["table,false_positive_rate,recall"]
+    for table, curve in curves.items():
+        if curve:
+            roc = curve["roc"]
+            pairs = zip(roc["false_positive_rate"], roc["true_positive_rate"], strict=True)
+            lines += [f"{table},{false:g},{true:g}" for false, true in pairs]
+    (folder / "roc.csv").write_text("\n".join(lines) + "\n")
+    kinds = [f"{kind},{facts['row_recall']:g}" for kind, facts in metrics["kinds"].items()]
+    (folder / "recall.csv").write_text("\n".join(["kind,recall", *kinds]) + "\n")
+
+
+def propose(folder: str | Path | None = None, now_us: int | None = None) -> Counts:
+    """Bring a trained model and what its evaluation said into the registry, as challenger."""
+    from weir.models import registry
+
+    store = _store()
+    source = Path(folder) if folder else settings.load().site.data / "4_models" / "candidate"
+    training = json.loads((source / "training.json").read_text())
+    metrics = json.loads((source.parent / "evaluation" / "metrics.json").read_text())
+    files = {path.name: path.read_bytes() for path in source.iterdir() if path.name != "training.json"}
+    entry = registry.propose(store, files, metrics, now_us or _now_us())
+    store.put_new(f"4_models/training/{entry['model_id']}.json", (source / "training.json").read_bytes())
+    _record_version(store, training)
+    return {"model_id": entry["model_id"], "data_version": training["data_version"], "hours": len(training["hours"])}
+
+
+def _record_version(store: Store, training: Counts) -> None:
+    """L7: the valid rows that the store holds of the snapshot's hours are the rows that were trained on."""
+    for table, used in training["rows"].items():
+        sources = tuple(
+            f"L6/{table}/{unit}" for unit in training["hours"] if store.exists(f"{ledger.PREFIX}L6/{table}/{unit}.json")
+        )
+        excluded = used["excluded"]
+        seen = used["rows"] + sum(excluded.values())
+        unit = f"{table}/{training['data_version']}"
+        ledger.record(
+            store, Entry("L7", unit, "rows", seen, used["rows"], excluded, sources=sources, model_id=training["model_id"])
+        )
+
+
+def promote(model_id: str | None = None, why: str = "passed the gate", now_us: int | None = None) -> Counts:
+    """Put the challenger through the gate; if it passes, it becomes champion, else the champion stays."""
+    from weir.models import registry
+    from weir.models.promote import gate
+
+    store, chosen = _store(), settings.load()
+    challenger, champion = registry.challenger(store), registry.champion(store)
+    if challenger is None or (model_id is not None and challenger["model_id"] != model_id):
+        raise ArtifactError(f"{model_id or 'no model'} is not the challenger; propose it first (weir propose)")
+    counts: Counts = {"model_id": challenger["model_id"], "promoted": False}
+    if champion and champion["model_id"] == challenger["model_id"]:
+        return {**counts, "words": "it is champion already", "checks": []}
+    verdict = gate(champion["metrics"] if champion else None, challenger["metrics"], chosen.promote)
+    words = "; ".join(check.words for check in verdict.checks if verdict.passed or not check.passed)
+    _put_json(store, f"4_models/gate/{challenger['model_id']}.json", verdict.as_dict())
+    if verdict.passed:
+        registry.promote(store, challenger["model_id"], why, now_us or _now_us(), challenger["metrics"])
+    return {**counts, "promoted": verdict.passed, "words": words, "checks": verdict.as_dict()["checks"]}
+
+
+def rollback(why: str, now_us: int | None = None) -> Counts:
+    """Make the champion before the present one score again."""
+    from weir.models import registry
+
+    entry = registry.rollback(_store(), why, now_us or _now_us())
+    return {"model_id": entry["model_id"], "number": entry["number"], "why": entry["why"]}
+
+
+def models() -> Counts:
+    """Champion, challenger and every champion before, with since when and why."""
+    from weir.models import registry
+
+    store = _store()
+    return {"champion": registry.champion(store), "challenger": registry.challenger(store), "history": registry.history(store)}
+
+
+def _now_us() -> int:
+    """The clock, for the few facts that are about us and not about packets: when a model was promoted, a report made."""
+    return int(datetime.now(UTC).timestamp() * schema.US_PER_S)
 
 
 def _champion(store: Store) -> Any:

@@ -73,6 +73,12 @@ class PromoteSettings:
     recall_floor: float = field(
         default=0.5, metadata={"words": "least recall on the frozen labelled replay set", "low": 0, "high": 1}
     )
+    recall_tolerance: float = field(
+        default=0.05, metadata={"words": "how much recall a challenger may lose against the champion", "low": 0, "high": 1}
+    )
+    budget_factor: float = field(
+        default=2.0, metadata={"words": "alerts a day on normal traffic, as a multiple of the budget, that still pass", "low": 0}
+    )
 
 
 @dataclass(frozen=True)
@@ -207,3 +213,29 @@ def _from_text(text: str, default: Any) -> Any:
     if isinstance(default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
+
+
+def page() -> str:
+    """The text of ``docs/settings.md``, from the classes above."""
+    lines = [
+        "# Settings",
+        "",
+        "`params.yaml` holds what a data scientist turns; every key may be left out. The environment holds where things are.",
+        "This page is written by `python -m weir.settings > docs/settings.md`.",
+    ]
+    for section in fields(Settings):
+        kind = type(section.default)
+        is_site = section.name == "site"
+        heading = "The environment" if is_site else f"`{section.name}`"
+        lines += ["", f"## {heading}", "", f"{kind.__doc__}", "", "| name | default | bounds | meaning |", "|---|---|---|---|"]
+        for f in fields(kind):
+            low, high = f.metadata.get("low"), f.metadata.get("high")
+            bounds = f"{'' if low is None else low} … {'' if high is None else high}" if (low, high) != (None, None) else ""
+            default = ",".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default
+            shown = "" if is_site and str(default) in (".", "") else f"`{default}`"
+            lines.append(f"| `{f.metadata['env'] if is_site else f.name}` | {shown} | {bounds} | {f.metadata['words']} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - the page is this module's one output

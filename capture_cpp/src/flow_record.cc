@@ -120,7 +120,9 @@ void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_u
 
   if (side_index == kForward) {
     rhythm.data_packets_forward += static_cast<std::uint32_t>(packet.payload > 0);
-    rhythm.header_forward_least = std::min(rhythm.header_forward_least, packet.header);
+    if (packet.header > 0) {  // later fragments have none
+      rhythm.header_forward_least = std::min(rhythm.header_forward_least, packet.header);
+    }
   }
   if (packet.key.protocol == kProtocolTcp) {
     AddFlags(packet.tcp_flags, side_index, &record->tcp);

@@ -1,0 +1,159 @@
+"""Flows agree with what other tools made of the same real captures.
+
+Zeek and ipfixprobe publish captures with their results; tests/golden/truth holds some of them.
+Each tool ends flows by its own timeouts, and Zeek also keeps the tunnel itself as a connection;
+docs/referees.md says what is compared and what is not.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from weir.flows.build import Flows
+from weir.schema import FLOWS, US_PER_S
+
+TRUTH = Path(__file__).parents[1] / "golden" / "truth"
+ZEEK = sorted((TRUTH / "zeek").glob("*.conn.log"))
+IPFIXPROBE = sorted((TRUTH / "ipfixprobe").glob("*.csv"))
+ICMP = (1, 58)
+LONGEST_S = 3600  # Zeek has no idle timeout that would cut these captures
+TUPLE = ("src_ip", "src_port", "dst_ip", "dst_port")
+CIC = "cicids2017_sqli_4flows"
+
+
+def conn_log(path: Path) -> list[dict[str, str]]:
+    """The rows of a Zeek log."""
+    lines = path.read_text().splitlines()
+    names = next(line for line in lines if line.startswith("#fields")).split("\t")[1:]
+    return [dict(zip(names, line.split("\t"), strict=True)) for line in lines if not line.startswith("#")]
+
+
+def zeek_rows(path: Path) -> list[dict[str, str]]:
+    """Connections that we see the same way.
+
+    The tunnels themselves are left out, as our packets belong to the innermost IP header. In the Teredo
+    capture Zeek cuts what is outside the tunnel by timeouts of its own, so there only the inside counts.
+    """
+    rows = [row for row in conn_log(path) if row["service"] not in ("geneve", "vxlan", "teredo")]
+    return [row for row in rows if row["tunnel_parents"] != "-"] if "Teredo" in path.name else rows
+
+
+@pytest.mark.parametrize("log", ZEEK, ids=lambda log: log.name.removesuffix(".conn.log"))
+def test_packets_and_bytes_are_those_that_zeek_counted(log: Path, flows_of: Callable[..., Flows]) -> None:
+    capture = log.with_name(log.name.removesuffix(".conn.log"))
+    table = flows_of(capture, idle_timeout_s=LONGEST_S, active_timeout_s=LONGEST_S).table
+    ours: Counter[Any] = Counter()
+    for row in table.to_pylist():
+        for is_fwd in (True, False):
+            ours += sent(row, is_fwd)
+    zeeks: Counter[Any] = Counter()
+    for line in zeek_rows(log):
+        zeeks += zeek_sent(line, "orig", "resp")
+        zeeks += zeek_sent(line, "resp", "orig")
+    assert zeeks
+    assert {key: ours[key] for key in zeeks} == dict(zeeks)
+
+
+def sent(row: dict[str, Any], is_fwd: bool) -> Counter[Any]:
+    """Packets and bytes of one direction of our flow, by sender, receiver and protocol."""
+    ends = [(row["src_ip"], row["src_port"]), (row["dst_ip"], row["dst_port"])]
+    side = "fwd" if is_fwd else "bwd"
+    key = (*(ends if is_fwd else ends[::-1]), row["protocol"])
+    return Counter({(*key, "packets"): row[f"packets_{side}"], (*key, "bytes"): row[f"bytes_{side}"]})
+
+
+def zeek_sent(line: dict[str, str], sender: str, receiver: str) -> Counter[Any]:
+    """The same of Zeek's; its ports of ICMP are type and code, ours 0."""
+    protocol = int(line["ip_proto"])
+    ends = [(line[f"id.{end}_h"], 0 if protocol in ICMP else int(line[f"id.{end}_p"])) for end in (sender, receiver)]
+    key = (*ends, protocol)
+    return Counter({(*key, "packets"): int(line[f"{sender}_pkts"]), (*key, "bytes"): int(line[f"{sender}_ip_bytes"])})
+
+
+def test_durations_are_those_of_zeek_whose_clock_stops_when_both_sides_closed(
+    referee: ModuleType, flows_of: Callable[..., Flows]
+) -> None:
+    compared = 0
+    for log in ZEEK:
+        capture = log.with_name(log.name.removesuffix(".conn.log"))
+        if capture.suffix != ".pcap" or "Teredo" in log.name:
+            continue
+        table = flows_of(capture, idle_timeout_s=LONGEST_S, active_timeout_s=LONGEST_S).table
+        ours = {(*(r[name] for name in TUPLE), r["protocol"]): r["duration_us"] for r in table.to_pylist()}
+        beyond = after_close(referee, capture)
+        for line in zeek_rows(log):
+            protocol = int(line["ip_proto"])
+            key = (line["id.orig_h"], int(line["id.orig_p"]), line["id.resp_h"], int(line["id.resp_p"]), protocol)
+            if protocol in ICMP:
+                continue
+            zeeks = 0 if line["duration"] == "-" else round(float(line["duration"]) * US_PER_S)
+            assert ours[key] - beyond.get(key[:4], 0) == zeeks, f"{capture.name} {key}"
+            compared += 1
+    assert compared == 25
+
+
+def after_close(referee: ModuleType, capture: Path) -> dict[Any, int]:
+    """For each TCP connection, how long packets went on after both sides had sent a FIN, us."""
+    beyond: dict[Any, int] = {}
+    seen: dict[Any, Any] = {}
+    for packet in referee.read(capture):
+        if packet.protocol != 6:
+            continue
+        ends = frozenset([packet.source, packet.destination])
+        flow = seen.setdefault(ends, {"first": packet, "fins": {}})
+        if packet.flags & referee.FIN:
+            flow["fins"].setdefault(packet.source, packet.time_us)
+        first, fins = flow["first"], flow["fins"]
+        closed = max(fins.values()) if len(fins) == 2 else packet.time_us
+        beyond[(*first.source, *first.destination)] = packet.time_us - closed
+    return beyond
+
+
+@pytest.mark.parametrize("truth", IPFIXPROBE, ids=lambda truth: truth.stem)
+def test_flows_are_those_of_ipfixprobe_to_the_microsecond(truth: Path, flows_of: Callable[..., Flows]) -> None:
+    table = flows_of(truth.with_suffix(""), idle_timeout_s=30, active_timeout_s=300).table  # ipfixprobe's defaults
+    names = (*TUPLE, "protocol", "start_us", "packets_fwd", "packets_bwd", "bytes_fwd", "bytes_bwd")
+    ours = Counter((*(r[name] for name in names), r["start_us"] + r["duration_us"]) for r in table.to_pylist())
+    assert ours == ipfixprobe_rows(truth)
+
+
+def ipfixprobe_rows(path: Path) -> Counter[Any]:
+    """Rows of its output; the line of names stands last, because the file is sorted."""
+    lines = path.read_text().splitlines()
+    names = [name.split()[1] for name in lines[-1].split(",")]
+    rows = [dict(zip(names, line.split(","), strict=True)) for line in lines[:-1]]
+    ends = [(r["SRC_IP"], int(r["SRC_PORT"]), r["DST_IP"], int(r["DST_PORT"]), int(r["PROTOCOL"])) for r in rows]
+    numbers = [tuple(int(r[name]) for name in ("PACKETS", "PACKETS_REV", "BYTES", "BYTES_REV")) for r in rows]
+    times = [(micros(r["TIME_FIRST"]), micros(r["TIME_LAST"])) for r in rows]
+    return Counter((*end, first, *number, last) for end, number, (first, last) in zip(ends, numbers, times, strict=True))
+
+
+def micros(iso: str) -> int:
+    """Microseconds since 1970 of a time in UTC."""
+    moment = datetime.fromisoformat(iso).replace(tzinfo=UTC)
+    return int(moment.timestamp()) * US_PER_S + moment.microsecond
+
+
+@pytest.mark.public_data
+def test_every_column_that_cicflowmeter_has_is_as_its_corrected_version_gives_it(
+    public_data: Path, flows_of: Callable[..., Flows]
+) -> None:
+    folder = public_data / "truth" / "cicflowmeter"
+    with (folder / f"{CIC}.improved_cicflowmeter.csv").open() as file:
+        wanted = sorted(csv.DictReader(file), key=lambda row: row["Timestamp"])
+    rows = sorted(flows_of(folder / f"{CIC}.pcap").table.to_pylist(), key=lambda row: row["start_us"])
+    assert len(rows) == len(wanted) == 4
+    for row, want in zip(rows, wanted, strict=True):
+        assert row["start_us"] == micros(want["Timestamp"])
+        for column in FLOWS:
+            if column.cic in (None, "Timestamp"):
+                continue
+            value = want[column.cic]
+            near = value if column.dtype == "string" else pytest.approx(float(value), rel=1e-12)
+            assert row[column.name] == near, column.name

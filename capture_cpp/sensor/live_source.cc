@@ -7,6 +7,7 @@
 
 #include <array>
 #include <chrono>
+#include <exception>
 
 #include "events.h"
 #include "filter.h"
@@ -193,11 +194,17 @@ void LiveSource::Wait(const StopSignal& signal) const {
 
 void LiveSource::Run(Feeder* feeder, StopSignal* signal) {
   feeder_ = feeder;
-  Capture(feeder, signal);
+  std::exception_ptr trouble;
+  try {
+    Capture(feeder, signal);
+  } catch (const SensorError&) {
+    trouble = std::current_exception();  // the ring outlives the interface, and what it holds was received
+  }
   RejectAll();
   if (!feeder->done()) Drain(feeder);
   CountDrops(feeder);
   feeder->SetUnread(Waiting());
+  if (trouble) std::rethrow_exception(trouble);
 }
 
 void LiveSource::Capture(Feeder* feeder, StopSignal* signal) {
@@ -219,7 +226,9 @@ void LiveSource::Capture(Feeder* feeder, StopSignal* signal) {
 void LiveSource::Drain(Feeder* feeder) {
   const Clock::time_point deadline = Clock::now() + milliseconds(kDrainMilliseconds);
   for (AskKernel(); Waiting() > 0 && Clock::now() < deadline && !feeder->done(); AskKernel()) {
-    if (Dispatch(&OnPacket, this) == 0) poll(nullptr, 0, kBlockMilliseconds / 4);
+    // An error says the interface is gone; the kernel still hands over its last block.
+    const int packets = pcap_dispatch(capture_.get(), kPacketsPerRun, &OnPacket, reinterpret_cast<u_char*>(this));
+    if (packets <= 0) poll(nullptr, 0, kBlockMilliseconds / 4);
   }
 }
 

@@ -1,13 +1,18 @@
 """weir-capture reading files: what goes in comes out, cut into segments that add up."""
 
+import gzip
 import re
+import struct
 import subprocess
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from weir.packets import chain, spool
-from weir.packets.manifest import Manifest
+from weir.packets.manifest import ACK_SUFFIX, FORMAT, FRAME_BYTES, MANIFEST_SUFFIX, PART_SUFFIX, SEGMENT_SUFFIX, Manifest
 
 
 def believed(folder: Path) -> list[Manifest]:
@@ -251,3 +256,90 @@ def test_the_example_of_the_help_text_is_true(binary, write_pcap, pcaps, tmp_pat
     shape = [re.sub(r"-[0-9a-f]{16}-", "-", name) for name in example[2].split()]
     assert [re.sub(r"-[0-9a-f]{16}-", "-", name) for name in names] == shape
     assert lines == "10"
+
+
+def test_reader_and_writer_agree_on_names_and_numbers():
+    header = (Path(__file__).parents[2] / "capture_cpp" / "sensor" / "segment_format.h").read_text()
+    written = dict(re.findall(r'constexpr \S+ k(\w+) = "?([^";]+)"?;', header))
+    names = ("SegmentSuffix", "ManifestSuffix", "AckSuffix", "PartSuffix")
+    assert [written[name] for name in names] == [SEGMENT_SUFFIX, MANIFEST_SUFFIX, ACK_SUFFIX, PART_SUFFIX]
+    assert int(written["ManifestFormat"]) == FORMAT
+    assert written["FrameBytes"] == "1 << 20"
+    assert FRAME_BYTES == 1 << 20
+
+
+def test_the_manifest_page_names_every_field(capture, write_pcap, pcaps):
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "manifest.md").read_text()
+    (said,) = pcaps.manifests_in(capture("-r", write_pcap(pcaps.steady(5))).spool)
+    for field in [*said, *said["counters"], *said["frames"][0]]:
+        assert f"`{field}`" in page, field
+
+
+def pcapng(packets: list[tuple[int, int, bytes]], link_types: list[int]) -> bytes:
+    """A pcapng file: (interface, time in us, bytes) over interfaces of these link types."""
+
+    def block(kind: int, body: bytes) -> bytes:
+        body += bytes(-len(body) % 4)
+        size = struct.pack("<I", len(body) + 12)
+        return struct.pack("<I", kind) + size + body + size
+
+    out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    out += b"".join(block(1, struct.pack("<HHI", link_type, 0, 0)) for link_type in link_types)
+    for interface, time_us, data in packets:
+        out += block(6, struct.pack("<IIIII", interface, time_us >> 32, time_us & 0xFFFFFFFF, len(data), len(data)) + data)
+    return out
+
+
+def test_each_link_type_of_a_pcapng_file_gets_segments_of_its_own(capture, pcaps, tmp_path):
+    start_us = pcaps.NINE_OCLOCK * 10**6
+    interfaces = [0, 0, 1, 1, 1, 0]
+    packets = [(interface, start_us + i, pcaps.ethernet(i)) for i, interface in enumerate(interfaces)]
+    (tmp_path / "two.pcapng").write_bytes(pcapng(packets, [1, 101]))
+    run = capture("-r", tmp_path / "two.pcapng")
+    assert [(m.link_type, m.packets) for m in believed(run.spool)] == [(1, 2), (101, 3), (1, 1)]
+    assert pcaps.packets_in(run.spool) == [pcaps.Packet(time_us * 1000, data) for _, time_us, data in packets]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda whole: pa.compress(whole, codec="zstd", asbytes=True)])
+def test_a_compressed_capture_is_read_as_it_is(capture, pcaps, tmp_path, pack):
+    (tmp_path / "packed").write_bytes(pack(pcaps.pcap_bytes(pcaps.steady(100))))
+    assert pcaps.packets_in(capture("-r", tmp_path / "packed").spool) == pcaps.steady(100)
+
+
+def test_times_beyond_what_pcap_can_say_are_named_and_kept_at_its_end(capture, pcaps, tmp_path):
+    (tmp_path / "late.pcapng").write_bytes(pcapng([(0, 2**32 * 10**6 + 5, pcaps.ethernet())], [1]))
+    run = capture("-r", tmp_path / "late.pcapng")
+    assert run.named("odd_time")[0]["packets"] == 1
+    assert [m.hour for m in believed(run.spool)] == ["2106-02-07T06"]
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 2**31 - 1, 2**31, 2**32 - 1])
+def test_a_clock_that_was_wrong_gives_the_hour_it_says(capture, write_pcap, pcaps, seconds):
+    run = capture("-r", write_pcap([pcaps.Packet(seconds * 10**9, pcaps.ethernet())]))
+    (manifest,) = believed(run.spool)
+    assert manifest.hour == datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H")
+    assert manifest.first_us == seconds * 10**6
+
+
+def test_packets_out_of_order_stay_in_the_order_they_came(capture, write_pcap, pcaps):
+    packets = pcaps.steady(100)[::-1]
+    run = capture("-r", write_pcap(packets))
+    assert pcaps.packets_in(run.spool) == packets
+    (manifest,) = believed(run.spool)
+    assert (manifest.first_us, manifest.last_us) == (packets[-1].time_ns // 1000, packets[0].time_ns // 1000)
+
+
+def test_a_quiet_pipe_can_be_stopped_and_loses_nothing(binary, pcaps, tmp_path):
+    sensor = subprocess.Popen(
+        [binary, "-r", "-", "--sensor", "lab", "--spool", tmp_path / "spool"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    sensor.stdin.write(pcaps.pcap_bytes(pcaps.steady(10)))
+    sensor.stdin.flush()
+    assert b"capturing" in sensor.stderr.readline()
+    while not list((tmp_path / "spool").glob(".*.part")):  # handed over once the pipe is quiet
+        time.sleep(0.05)
+    sensor.terminate()
+    assert sensor.wait(timeout=5) == 0
+    sensor.stdin.close()
+    sensor.stderr.close()
+    assert pcaps.packets_in(tmp_path / "spool") == pcaps.steady(10)

@@ -23,6 +23,8 @@ SEGMENT_SUFFIX = ".pcap.zst"
 MANIFEST_SUFFIX = ".json"
 ACK_SUFFIX = ".ack"
 PART_SUFFIX = ".part"
+FRAME_BYTES = 1 << 20
+"""Most that a frame holds, uncompressed; what claims more is no frame of a sensor."""
 
 SENSOR = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 STEM = re.compile(rf"(?P<sensor>{SENSOR})-(?P<boot>[0-9a-f]{{16}})-(?P<seq>[0-9]{{6,}})")

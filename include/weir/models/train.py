@@ -150,6 +150,10 @@ def choose(table: str, rows: int, settings: TrainSettings) -> str:
     """The detector's name: as the settings say, or for ``auto`` by the number of rows."""
     named = settings.flows_detector if table == "flows" else settings.windows_detector
     if named != "auto":
+        if named not in DETECTORS:
+            raise ArtifactError(
+                f"training refused (unknown detector): {named!r} for {table}; known are auto, {', '.join(DETECTORS)}"
+            )
         return named
     return "iforest" if rows < FEW_ROWS else "pair"
 

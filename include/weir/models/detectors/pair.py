@@ -91,8 +91,7 @@ def forward(layers: Layers, x: NDArray[np.float32]) -> list[NDArray[np.float32]]
     values = [x]
     for number, (weights, bias) in enumerate(layers):
         inside = values[-1] * _sigmoid(values[-1]) if number else values[-1]
-        out: NDArray[np.float32] = inside @ weights + bias
-        values.append(out)
+        values.append((inside @ weights + bias).astype(np.float32, copy=False))
     return values
 
 

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from functools import cache
+from unittest.mock import patch
+
 import numpy as np
 import pyarrow as pa
 
 from weir import schema
+from weir.models.artifact import Artifact, opened
+from weir.models.detectors.members import DETECTORS
+from weir.models.detectors.pair import Pair
+from weir.models.train import TrainedModel, train
+from weir.settings import AlertSettings, TrainSettings
 
 NINE = 1_709_542_800_000_000  # 2024-03-04T09:00:00Z, us
 PROTOCOLS = np.array([6, 6, 6, 17, 17, 1])
+
+
+@cache
+def trained(detector: str = "zscore") -> TrainedModel:
+    """A small model of these tables, trained once a run."""
+    settings = TrainSettings(flows_detector=detector, windows_detector=detector)
+    tables = {"flows": table("flows", 900, seed=1), "windows": table("windows", 500, seed=2)}
+    with patch.dict(DETECTORS, {"pair": lambda: Pair(effort=0.1)}):  # a tenth of the steps is enough for tests
+        return train(tables, settings, AlertSettings(), data_version="v1")
+
+
+def artifact(detector: str = "zscore") -> Artifact:
+    """The same model, opened."""
+    return opened(trained(detector).files, "the synthetic model")
+
+
+def columns(rows: pa.Table) -> dict[str, np.ndarray]:
+    """A table's columns as numpy arrays."""
+    return {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
 
 
 def table(

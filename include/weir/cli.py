@@ -21,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Packets → flows → features → models → scores → alerts → reports.\n\nExample: weir flows office.pcap --out office.parquet",
+    help="From packets to reports, one verb per step.\n\nExample: weir flows office.pcap --out office.parquet",
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")]

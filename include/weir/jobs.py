@@ -13,6 +13,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -270,18 +271,17 @@ def validate(unit: str) -> Counts:
     for table, key in (("flows", flows_key(unit)), ("windows", candidates_key(unit))):
         rows = get_table(store, key)
         judged = judge(rows, table, GREAT_EXPECTATIONS)
-        put_table(store, valid_key(table, unit), judged.good)
-        _quarantine(store, table, unit, judged.refused)
+        good, refused = _after_release(store, table, unit, judged.good, judged.refused)
+        put_table(store, valid_key(table, unit), good)
+        _quarantine(store, table, unit, refused)
         _put_json(store, f"3_features/validation/{table}/{unit}.json", judged.result)
-        aside = _by_reason(judged.refused)
+        aside = _by_reason(refused)
         sources = (f"L5/{unit}",) if table == "flows" else ()
         ledger.record(
             store,
-            Entry(
-                "L6", f"{table}/{unit}", "rows", len(rows), len(judged.good), aside, sources=sources, sensor_id=unit.split("/")[0]
-            ),
+            Entry("L6", f"{table}/{unit}", "rows", len(rows), len(good), aside, sources=sources, sensor_id=unit.split("/")[0]),
         )
-        counts[table] = {"rows": len(rows), "good": len(judged.good), "refused": aside}
+        counts[table] = {"rows": len(rows), "good": len(good), "refused": aside}
     return counts
 
 
@@ -295,6 +295,60 @@ def _quarantine(store: Store, table: str, unit: str, refused: pa.Table) -> None:
 def _by_reason(refused: pa.Table) -> dict[str, int]:
     reasons = refused.column("reason").value_counts().to_pylist() if len(refused) else []
     return {str(found["values"]): int(found["counts"]) for found in reasons}
+
+
+def _released_key(table: str, unit: str) -> str:
+    return f"3_features/released/{table}/{unit}.json"
+
+
+def _after_release(store: Store, table: str, unit: str, good: pa.Table, refused: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Good and refused rows once those go on that somebody released."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    key = _released_key(table, unit)
+    if not store.exists(key) or not len(refused):
+        return good, refused
+    reasons = pa.array([decision["reason"] for decision in _get_json(store, key)], pa.string())
+    goes_on = pc.is_in(refused.column("reason"), value_set=reasons)
+    released = refused.filter(goes_on).drop_columns("reason").cast(good.schema)
+    return pa.concat_tables([good, released]).sort_by(schema.ROW_ID[table]), refused.filter(pc.invert(goes_on))
+
+
+def write_suites() -> Counts:
+    """Write the Great Expectations project's suites from the schema."""
+    from weir.features.expectations import write_project
+
+    return {"written": [str(path) for path in write_project(GREAT_EXPECTATIONS)]}
+
+
+def quarantined() -> dict[str, dict[str, int]]:
+    """How many rows are held, by ``table/unit`` and broken expectation."""
+    store = _store()
+    held = {}
+    for key in store.keys("3_features/quarantine/"):
+        name = key.removeprefix("3_features/quarantine/").removesuffix(".parquet")
+        held[name] = _by_reason(get_table(store, key))
+    return held
+
+
+def refused_rows(table: str, unit: str) -> list[dict[str, Any]]:
+    """The rows of one unit that are held, each with the broken expectation as ``reason``."""
+    rows: list[dict[str, Any]] = get_table(_store(), quarantine_key(table, unit)).to_pylist()
+    return rows
+
+
+def release(table: str, unit: str, reason: str, why: str) -> Counts:
+    """Let the rows of one unit go on that one expectation refused; kept, so that a later run does the same."""
+    store = _store()
+    held = _by_reason(get_table(store, quarantine_key(table, unit)))
+    if reason not in held:
+        raise SettingsError(f"{table}/{unit}: no row is held for {reason!r}; held are: {', '.join(held)}")
+    key = _released_key(table, unit)
+    decisions = _get_json(store, key) if store.exists(key) else []
+    _put_json(store, key, [*decisions, {"reason": reason, "why": why}])
+    validate(unit)
+    return {"released": held[reason], "table": table, "unit": unit}
 
 
 def data_docs(out: Path) -> Counts:
@@ -692,7 +746,7 @@ def alert(unit: str, dag_run: str = "by hand", now_us: int | None = None) -> Cou
         _reasons(model, anomalous, rows),
         lineage,
         window_us=chosen.windows.seconds * schema.US_PER_S,
-        frames={m.sha256: m.frames for m in _segments(store, unit)},
+        frames={m.sha256: [asdict(frame) for frame in m.frames] for m in _segments(store, unit)},
         notes=_notes(store, unit),
     )
     settled = _send(store, unit, found, chosen.alerts.budget_per_day)

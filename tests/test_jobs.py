@@ -1,0 +1,314 @@
+"""The way from the spool to alerts through the jobs, on a small office; and a leak planted at each hop."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from weir import jobs, schema
+from weir.errors import ArtifactError, LedgerError, StoreError
+from weir.ledger import Entry
+from weir.simulate.run import simulate
+
+ROOT = Path(__file__).parents[1]
+SENSOR = Path(os.environ.get("WEIR_CAPTURE", ROOT / "build" / "capture" / "bin" / "weir-capture"))
+HOURS = ("2024-03-04T08", "2024-03-04T09", "2024-03-04T10", "2024-03-04T11")
+ATTACKED = f"office/{HOURS[-1]}"
+
+
+def capture(pcap: str, spool: Path, sensor: str = "office") -> None:
+    subprocess.run(
+        [SENSOR, "-r", pcap, "--sensor", sensor, "--spool", spool, "--rotate-seconds", "900"], check=True, capture_output=True
+    )
+
+
+def settle_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(ROOT)
+    for name in ("WEIR_SPOOL", "WEIR_SNS_TOPIC", "WEIR_MAIL_FROM", "WEIR_MAIL_TO", "AWS_ENDPOINT_URL"):
+        patch.delenv(name, raising=False)
+    patch.setenv("WEIR_HOME", str(folder))
+    patch.setenv("WEIR_STORE", str(folder / "store"))
+    patch.setenv("WEIR_DATA", str(folder / "data"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which three normal hours were learned and an attacked one was scored."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        settle_in(home, patch)
+        first = datetime.strptime(HOURS[0], "%Y-%m-%dT%H").replace(tzinfo=UTC)
+        made = simulate(
+            home / "pcap",
+            start=first,
+            hours=4,
+            seed=4,
+            hosts=40,
+            attacks=["portscan", "host-sweep"],
+            quiet_start_s=3 * 3600 + 300,
+        )
+        for pcap in made["captures"]:
+            capture(pcap, home / "spool")
+        for unit in jobs.collect(jobs.waiting())["units"]:
+            jobs.flows(unit)
+            jobs.features(unit)
+            jobs.validate(unit)
+        train(home, patch, list(HOURS[:3]))
+        for unit in jobs.unscored():
+            jobs.score(unit)
+            jobs.alert(unit, "test")
+    return home
+
+
+def train(home: Path, patch: pytest.MonkeyPatch, hours: list[str]) -> None:
+    """What the stages of dvc.yaml do, on the first hours, with the attacked hour as the labelled one."""
+    taken = jobs.snapshot(hours[-1])
+    taken["hours"] = [part for part in taken["hours"] if part["role"] != "replay"]
+    labels = {"unit": f"replay-{ATTACKED}", "role": "replay", "captures": [f"pcap/{HOURS[-1]}.pcap"], "labels": "pcap/labels"}
+    (home / "snapshot.json").write_text(json.dumps({**taken, "hours": [*taken["hours"], labels]}))
+    with pytest.MonkeyPatch.context() as inner:
+        inner.setenv("WEIR_STORE", str(home / "data"))
+        jobs.materialise(home / "snapshot.json")
+        for part in (*taken["hours"], labels):
+            jobs.features(part["unit"])
+            jobs.validate(part["unit"])
+        jobs.train(home / "snapshot.json")
+        jobs.evaluate(home / "snapshot.json")
+    jobs.propose()
+    assert jobs.promote()["promoted"]
+
+
+@pytest.fixture
+def home(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the finished home, free to be spoiled."""
+    shutil.copytree(finished, tmp_path / "home")
+    settle_in(tmp_path / "home", monkeypatch)
+    return tmp_path / "home"
+
+
+def test_the_ledger_balances_after_the_whole_way(home: Path) -> None:
+    verdict = jobs.verify_ledger()
+    assert verdict.is_balanced, verdict.words
+    assert {law.hop for law in verdict.laws} >= {"L0", "L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9"}
+    assert verdict.laws[0].seen > 0
+
+
+def test_the_scan_becomes_an_alert_that_explains_itself(home: Path) -> None:
+    alerts = jobs.alerts_of(ATTACKED)
+    scans = [alert for alert in alerts if (alert["kind_hint"] or {}).get("name", "").startswith(("port scan", "host sweep"))]
+    assert scans, [alert["words"] for alert in alerts]
+    scan = scans[0]
+    assert scan["reasons"][0]["value"] > scan["reasons"][0]["usual"]
+    assert scan["lineage"]["model_id"] == jobs.models()["champion"]["model_id"]
+    assert scan["lineage"]["dag_run"] == "test"
+    stored = {path.name.removesuffix(".pcap.zst") for path in (home / "store" / "1_packets" / ATTACKED).glob("*.zst")}
+    assert {found["segment"] for found in scan["evidence"]} <= stored
+
+
+def test_every_job_run_again_leaves_the_same_objects(home: Path) -> None:
+    before = contents(home / "store")
+    jobs.flows(ATTACKED)
+    jobs.features(ATTACKED)
+    jobs.validate(ATTACKED)
+    jobs.score(ATTACKED)
+    jobs.alert(ATTACKED, "test")
+    assert contents(home / "store") == before
+    assert jobs.verify_ledger().is_balanced
+
+
+def test_an_alert_is_sent_once_however_often_its_job_runs(home: Path) -> None:
+    outbox = home / "outbox"
+    sent = sorted(path.name for path in outbox.iterdir())
+    assert sent
+    shutil.rmtree(outbox)
+    jobs.alert(ATTACKED, "again")
+    assert not outbox.exists()
+
+
+def test_packets_replayed_twice_are_counted_once(home: Path) -> None:
+    rows = jobs.flows(ATTACKED)["flows"]
+    before = len(list((home / "store" / "1_packets").rglob("*.zst")))
+    empty(home / "spool")  # it remembers what it acknowledged
+    for path in (home / "store" / "1_packets" / ATTACKED).glob("*"):
+        manifest = home / "store" / "1_packets" / ATTACKED / f"{path.name.split('.')[0]}.json"
+        facts = json.loads(manifest.read_text())
+        shutil.copy(manifest, home / "spool" / facts["file"].replace(".pcap.zst", ".json"))
+        if path.suffix == ".zst":
+            shutil.copy(path, home / "spool" / facts["file"])
+    assert jobs.collect(jobs.waiting())["units"] == [ATTACKED]
+    assert len(list((home / "store" / "1_packets").rglob("*.zst"))) == before
+    assert jobs.flows(ATTACKED)["flows"] == rows
+    assert jobs.verify_ledger().is_balanced
+
+
+def test_a_segment_that_cannot_be_believed_is_set_aside_and_named(home: Path) -> None:
+    segment = next((home / "store" / "1_packets" / ATTACKED).glob("*.zst"))
+    manifest = segment.with_name(f"{segment.name.split('.')[0]}.json")
+    facts = json.loads(manifest.read_text())
+    empty(home / "spool")
+    (home / "spool" / facts["file"]).write_bytes(segment.read_bytes()[:-1])
+    shutil.copy(manifest, home / "spool" / facts["file"].replace(".pcap.zst", ".json"))
+    counts = jobs.collect(jobs.waiting())
+    assert len(counts["refused"]) == 1
+    assert jobs.waiting() == []
+    assert any((home / "spool" / "refused").iterdir())
+
+
+def test_a_segment_that_never_arrived_is_named_by_the_ledger(home: Path) -> None:
+    manifests = {path: json.loads(path.read_text()) for path in (home / "store" / "1_packets").rglob("*.json")}
+    lost = next(path for path, facts in manifests.items() if facts["seq"] == 1)
+    lost.unlink()
+    lost.with_name(lost.name.replace(".json", ".pcap.zst")).unlink()
+    verdict = jobs.verify_ledger()
+    assert not verdict.is_balanced
+    assert any("never arrived" in problem for law in verdict.laws for problem in law.problems)
+
+
+def test_without_a_champion_rows_wait_and_nothing_is_lost(home: Path) -> None:
+    for folder in ("4_models", "5_scores", "6_alerts", "ledger/L7", "ledger/L8", "ledger/L9"):
+        shutil.rmtree(home / "store" / folder)
+    assert jobs.unscored() == []
+    with pytest.raises(ArtifactError, match="no champion"):
+        jobs.score(ATTACKED)
+    verdict = jobs.verify_ledger()
+    assert verdict.is_balanced
+    assert any("waiting for a model" in law.words for law in verdict.laws)
+
+
+def test_a_job_on_an_hour_that_is_not_there_says_what_to_do(home: Path) -> None:
+    with pytest.raises(StoreError, match="weir collect"):
+        jobs.flows("office/1999-01-01T00")
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+# ---- a leak at each hop: the step loses one unit, and the ledger must say where ----------------
+
+
+def lose_in_manifest(counter: str) -> Any:
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        true_arrival = jobs._arrival
+
+        def leaky(manifest: Any) -> list[Entry]:
+            counters = {**manifest.counters, counter: manifest.counters[counter] - 1}
+            return true_arrival(dataclasses.replace(manifest, counters=counters))
+
+        patch.setattr(jobs, "_arrival", leaky)
+
+    return plant
+
+
+def lose_at_arrival(patch: pytest.MonkeyPatch) -> None:
+    true_arrival = jobs._arrival
+    patch.setattr(
+        jobs,
+        "_arrival",
+        lambda m: [dataclasses.replace(e, accepted=e.accepted - 1) if e.hop == "L3" else e for e in true_arrival(m)],
+    )
+
+
+def lose_while_decoding(patch: pytest.MonkeyPatch) -> None:
+    from weir.flows import build
+
+    true_build = build.build
+
+    def leaky(*arguments: Any) -> Any:
+        built = true_build(*arguments)
+        return dataclasses.replace(built, counts={**built.counts, "accepted": built.counts["accepted"] - 1})
+
+    patch.setattr(build, "build", leaky)
+
+
+def lose_a_flow(patch: pytest.MonkeyPatch) -> None:
+    from weir.flows import build
+
+    true_build = build.build
+    patch.setattr(build, "build", lambda *a: dataclasses.replace(built := true_build(*a), table=built.table.slice(1)))
+
+
+def lose_a_row_in_validation(patch: pytest.MonkeyPatch) -> None:
+    from weir.features import validate
+
+    true_judge = validate.validate
+    patch.setattr(validate, "validate", lambda *a: dataclasses.replace(judged := true_judge(*a), good=judged.good.slice(1)))
+
+
+def lose_a_score(patch: pytest.MonkeyPatch) -> None:
+    from weir.scores import score
+
+    true_score = score.score
+    patch.setattr(score, "score", lambda *a: {name: values[1:] for name, values in true_score(*a).items()})
+
+
+def lose_an_alert(patch: pytest.MonkeyPatch) -> None:
+    from weir.alerts import group
+
+    true_group = group.group
+    patch.setattr(group, "group", lambda *a, **k: true_group(*a, **k)[1:])
+
+
+def collect_again(home: Path) -> None:
+    shutil.rmtree(home / "spool")
+    capture(str(home / "pcap" / f"{HOURS[0]}.pcap"), home / "spool", sensor="other")
+    for unit in jobs.collect(jobs.waiting())["units"]:
+        jobs.flows(unit)
+        jobs.features(unit)
+        jobs.validate(unit)
+
+
+LEAKS = {
+    "L0": (lose_in_manifest("read"), collect_again),
+    "L1": (lose_in_manifest("written"), collect_again),
+    "L3": (lose_at_arrival, collect_again),
+    "L4": (lose_while_decoding, lambda home: jobs.flows(ATTACKED)),
+    "L5": (lose_a_flow, lambda home: jobs.flows(ATTACKED)),
+    "L6": (lose_a_row_in_validation, lambda home: jobs.validate(ATTACKED)),
+    "L8": (lose_a_score, lambda home: jobs.score(ATTACKED)),
+    "L9": (lose_an_alert, lambda home: jobs.alert(ATTACKED, "test")),
+}
+
+
+@pytest.mark.parametrize("hop", LEAKS)
+def test_a_step_that_loses_one_unit_is_named(hop: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert jobs.verify_ledger().is_balanced
+    plant, run = LEAKS[hop]
+    plant(monkeypatch)
+    run(home)
+    verdict = jobs.verify_ledger()
+    assert not verdict.is_balanced
+    assert any(law.hop == hop and law.problems for law in verdict.laws), verdict.words
+    with pytest.raises(LedgerError):
+        verdict.demand()
+
+
+@pytest.mark.parametrize("table", ["flows", "windows"])
+def test_a_bad_row_goes_to_quarantine_and_the_others_go_on(table: str, home: Path) -> None:
+    key = jobs.flows_key(ATTACKED) if table == "flows" else jobs.candidates_key(ATTACKED)
+    store = jobs._store()
+    rows = jobs.get_table(store, key)
+    column = "packets_fwd" if table == "flows" else "flows_out"
+    values = rows.column(column).to_pylist()
+    spoiled = rows.set_column(rows.column_names.index(column), rows.schema.field(column), pa.array([-1, *values[1:]], pa.int64()))
+    jobs.put_table(store, key, schema.conform(spoiled, schema.TABLES[table], key))
+    counts = jobs.validate(ATTACKED)[table]
+    assert counts["good"] == counts["rows"] - 1
+    assert sum(counts["refused"].values()) == 1
+    assert jobs.quarantined()[f"{table}/{ATTACKED}"] == counts["refused"]

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -16,7 +14,7 @@ class ColumnBuffer {
   ColumnBuffer(ColumnBuffer&& other) noexcept
       : bytes_(std::exchange(other.bytes_, nullptr)), size_(std::exchange(other.size_, 0)), room_(std::exchange(other.room_, 0)) {}
   ColumnBuffer& operator=(ColumnBuffer&&) = delete;
-  ~ColumnBuffer() { std::free(bytes_); }
+  ~ColumnBuffer();
 
   // Room for `bytes` more at the end, to be filled by the caller.
   unsigned char* Extend(std::size_t bytes) {
@@ -41,18 +39,7 @@ class ColumnBuffer {
   std::size_t size() const { return size_; }
 
  private:
-  // realloc() moves large blocks by remapping pages, without copying them.
-  void Grow(std::size_t least) {
-    constexpr std::size_t kLeastRoom = 4'096;
-    std::size_t room = room_ == 0 ? kLeastRoom : 2 * room_;
-    room = room < least ? 2 * least : room;
-    void* grown = std::realloc(bytes_, room);
-    if (grown == nullptr) {
-      throw std::bad_alloc();
-    }
-    bytes_ = static_cast<unsigned char*>(grown);
-    room_ = room;
-  }
+  void Grow(std::size_t least);
 
   unsigned char* bytes_ = nullptr;
   std::size_t size_ = 0;

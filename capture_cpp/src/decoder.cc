@@ -80,35 +80,34 @@ Outcome Decoder::Decode(const Record& record, Packet* packet) {
   }
   packet->time_us = record.time_us;
   packet->offset = record.offset;
-  return DecodeInner(&layer, record.time_us, packet);
+  const Outcome inner = DecodeInner(&layer, packet);
+  if (inner == Outcome::kAccepted) {
+    packet->hash = Hash(packet->key, seed_);
+  }
+  return inner;
 }
 
-Outcome Decoder::DecodeInner(Layer* layer, std::int64_t time_us, Packet* packet) {
-  bool has_outer = false;      // *packet holds the flow of the tunnel we are in
+Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
+  bool has_outer = false;        // *packet holds the flow of the tunnel we are in
   bool is_outer_a_hint = false;  // and only a UDP port said that it is a tunnel
   for (;;) {
+    IpHeader ip;
+    TransportHeader transport;
     Outcome outcome = DescendToIp(layer);
     if (outcome == Outcome::kAccepted && layer->next != Next::kIp) {
       outcome = Outcome::kNonIp;
     }
-    IpHeader ip{};
     if (outcome == Outcome::kAccepted) {
       outcome = DecodeIp(layer, &ip);
     }
-    Packet found = *packet;
-    std::uint16_t ports[2] = {0, 0};
     if (outcome == Outcome::kAccepted) {
-      outcome = DecodePorts(ip, *layer, time_us, &found, ports);
+      outcome = ip.is_fragment ? DecodeFragment(ip, *layer, packet->time_us, &transport) : DecodeTransport(ip.protocol, *layer, &transport);
     }
     if (outcome != Outcome::kAccepted) {
       const bool stays_outside = has_outer && (outcome == Outcome::kNonIp || (is_outer_a_hint && outcome != Outcome::kNest));
       return stays_outside ? Outcome::kAccepted : outcome;
     }
-    if (ip.is_length_odd) {
-      odd_->Count(Oddity::kLength);
-    }
-    Fill(ip, ports[0], ports[1], &found);
-    *packet = found;
+    Fill(ip, transport, layer->wire_bytes, packet);
     if (ip.is_fragment) {
       return Outcome::kAccepted;
     }
@@ -126,8 +125,8 @@ Outcome Decoder::DecodeInner(Layer* layer, std::int64_t time_us, Packet* packet)
         is_outer_a_hint = false;
         break;
       case kProtocolUdp:
-        layer->Pass(found.header);
-        DecodeUdpTunnel(ports[0], ports[1], layer);
+        layer->Pass(transport.header_bytes);
+        DecodeUdpTunnel(transport.source_port, transport.destination_port, layer);
         is_outer_a_hint = true;
         break;
       default:
@@ -143,48 +142,46 @@ Outcome Decoder::DecodeInner(Layer* layer, std::int64_t time_us, Packet* packet)
   }
 }
 
-Outcome Decoder::DecodePorts(const IpHeader& ip, const Layer& layer, std::int64_t time_us, Packet* packet, std::uint16_t* ports) {
-  TransportHeader transport{};
-  if (ip.is_fragment && !ip.is_first_fragment) {
-    const FragmentPorts* known = fragments_.Find({ip.source, ip.destination, ip.fragment_id, ip.protocol, ip.version}, time_us);
-    if (known == nullptr) {
-      return Outcome::kFragment;
+// A first fragment says which flow the later ones belong to.
+Outcome Decoder::DecodeFragment(const IpHeader& ip, const Layer& layer, std::int64_t time_us, TransportHeader* transport) {
+  const FragmentKey key{ip.source, ip.destination, ip.fragment_id, ip.protocol, ip.version};
+  if (ip.is_first_fragment) {
+    const Outcome outcome = DecodeTransport(ip.protocol, layer, transport);
+    if (outcome == Outcome::kAccepted) {
+      fragments_.Remember(key, {transport->source_port, transport->destination_port}, time_us);
     }
-    transport.source_port = known->source;
-    transport.destination_port = known->destination;
-  } else {
-    const Outcome outcome = DecodeTransport(ip.protocol, layer, &transport);
-    if (outcome != Outcome::kAccepted) {
-      return outcome;
-    }
-    if (ip.is_fragment) {
-      fragments_.Remember({ip.source, ip.destination, ip.fragment_id, ip.protocol, ip.version},
-                          {transport.source_port, transport.destination_port}, time_us);
-    }
+    return outcome;
   }
-  ports[0] = transport.source_port;
-  ports[1] = transport.destination_port;
+  const FragmentPorts* known = fragments_.Find(key, time_us);
+  if (known == nullptr) {
+    return Outcome::kFragment;
+  }
+  *transport = {};
+  transport->source_port = known->source;
+  transport->destination_port = known->destination;
+  return Outcome::kAccepted;
+}
+
+void Decoder::Fill(const IpHeader& ip, const TransportHeader& transport, std::uint32_t left, Packet* packet) {
+  if (ip.is_length_odd) {
+    odd_->Count(Oddity::kLength);
+  }
+  const bool is_from_b = ip.source != ip.destination ? ip.source > ip.destination : transport.source_port > transport.destination_port;
+  packet->is_from_b = is_from_b;
+  packet->key.a = is_from_b ? ip.destination : ip.source;
+  packet->key.b = is_from_b ? ip.source : ip.destination;
+  packet->key.port_a = is_from_b ? transport.destination_port : transport.source_port;
+  packet->key.port_b = is_from_b ? transport.source_port : transport.destination_port;
+  packet->key.protocol = ip.protocol;
+  packet->key.ip_version = ip.version;
+  packet->key.unused = 0;
   packet->ip_bytes = ip.total_bytes;
-  packet->payload = layer.wire_bytes - transport.header_bytes;
+  packet->payload = left - transport.header_bytes;
   packet->header = transport.header_bytes;
   packet->window = transport.window;
   packet->tcp_flags = transport.tcp_flags;
   packet->icmp_type = transport.icmp_type;
   packet->icmp_code = transport.icmp_code;
-  return Outcome::kAccepted;
-}
-
-void Decoder::Fill(const IpHeader& ip, std::uint16_t source_port, std::uint16_t destination_port, Packet* packet) const {
-  const bool is_from_b = ip.source != ip.destination ? ip.source > ip.destination : source_port > destination_port;
-  packet->is_from_b = is_from_b;
-  packet->key.a = is_from_b ? ip.destination : ip.source;
-  packet->key.b = is_from_b ? ip.source : ip.destination;
-  packet->key.port_a = is_from_b ? destination_port : source_port;
-  packet->key.port_b = is_from_b ? source_port : destination_port;
-  packet->key.protocol = ip.protocol;
-  packet->key.ip_version = ip.version;
-  packet->key.unused = 0;
-  packet->hash = Hash(packet->key, seed_);
 }
 
 }  // namespace weir

@@ -5,6 +5,7 @@
 #include "counts.h"
 #include "decode/ip.h"
 #include "decode/layer.h"
+#include "decode/transport.h"
 #include "fragments.h"
 #include "hash.h"
 #include "packet.h"
@@ -23,9 +24,9 @@ class Decoder {
   Outcome Decode(const Record& record, Packet* packet);
 
  private:
-  Outcome DecodeInner(Layer* layer, std::int64_t time_us, Packet* packet);
-  Outcome DecodePorts(const IpHeader& ip, const Layer& layer, std::int64_t time_us, Packet* packet, std::uint16_t* ports);
-  void Fill(const IpHeader& ip, std::uint16_t source_port, std::uint16_t destination_port, Packet* packet) const;
+  Outcome DecodeInner(Layer* layer, Packet* packet);
+  Outcome DecodeFragment(const IpHeader& ip, const Layer& layer, std::int64_t time_us, TransportHeader* transport);
+  void Fill(const IpHeader& ip, const TransportHeader& transport, std::uint32_t left, Packet* packet);
 
   Seed seed_;
   Fragments fragments_;

@@ -1,5 +1,6 @@
 #include "flow_index.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace weir {
@@ -9,13 +10,23 @@ std::size_t FlowIndex::BytesFor(std::size_t flows) {
   return (buckets + buckets / 2) * sizeof(Bucket);
 }
 
+// One bit for each way whose tag agrees; no branches, so the compiler can compare all at once.
+unsigned FlowIndex::Matches(const Bucket& bucket, std::uint32_t tag) {
+  unsigned matches = 0;
+  for (std::size_t way = 0; way < kWays; ++way) {
+    matches |= static_cast<unsigned>(bucket.tags[way] == tag) << way;
+  }
+  return matches;
+}
+
 std::uint32_t FlowIndex::Find(std::uint64_t hash, const FlowKey& key) const {
   const std::uint32_t tag = TagOf(hash);
-  for (std::uint64_t at = hash & mask_;; at = (at + 1) & mask_) {
+  for (std::size_t at = Home(tag);; at = (at + 1) & mask_) {
     const Bucket& bucket = buckets_[at];
-    for (std::size_t way = 0; way < kWays; ++way) {
-      if (bucket.tags[way] == tag && (*heads_)[bucket.slots[way]].key == key) {
-        return bucket.slots[way];
+    for (unsigned matches = Matches(bucket, tag); matches != 0; matches &= matches - 1) {
+      const std::uint32_t slot = bucket.slots[static_cast<std::size_t>(std::countr_zero(matches))];
+      if ((*heads_)[slot].key == key) {
+        return slot;
       }
     }
     if (bucket.passed_on == 0) {
@@ -25,22 +36,18 @@ std::uint32_t FlowIndex::Find(std::uint64_t hash, const FlowKey& key) const {
 }
 
 std::uint32_t FlowIndex::Guess(std::uint64_t hash) const {
-  const Bucket& bucket = buckets_[hash & mask_];
   const std::uint32_t tag = TagOf(hash);
-  for (std::size_t way = 0; way < kWays; ++way) {
-    if (bucket.tags[way] == tag) {
-      return bucket.slots[way];
-    }
-  }
-  return 0;
+  const Bucket& bucket = buckets_[Home(tag)];
+  const unsigned matches = Matches(bucket, tag);
+  return matches == 0 ? 0 : bucket.slots[static_cast<std::size_t>(std::countr_zero(matches))];
 }
 
-void FlowIndex::Place(std::uint64_t hash, std::uint32_t slot) {
-  for (std::uint64_t at = hash & mask_;; at = (at + 1) & mask_) {
+void FlowIndex::Place(std::uint32_t tag, std::uint32_t slot) {
+  for (std::size_t at = Home(tag);; at = (at + 1) & mask_) {
     Bucket& bucket = buckets_[at];
     for (std::size_t way = 0; way < kWays; ++way) {
       if (bucket.tags[way] == 0) {
-        bucket.tags[way] = TagOf(hash);
+        bucket.tags[way] = tag;
         bucket.slots[way] = slot;
         return;
       }
@@ -49,16 +56,16 @@ void FlowIndex::Place(std::uint64_t hash, std::uint32_t slot) {
   }
 }
 
-void FlowIndex::Insert(std::uint64_t hash, std::uint32_t slot, const Seed& seed) {
+void FlowIndex::Insert(std::uint64_t hash, std::uint32_t slot) {
   if (++size_ > buckets_.size() * kFilledWays) {
-    Grow(seed);
+    Grow();
   }
-  Place(hash, slot);
+  Place(TagOf(hash), slot);
 }
 
 void FlowIndex::Erase(std::uint64_t hash, std::uint32_t slot) {
   --size_;
-  for (std::uint64_t at = hash & mask_;; at = (at + 1) & mask_) {
+  for (std::size_t at = Home(TagOf(hash));; at = (at + 1) & mask_) {
     Bucket& bucket = buckets_[at];
     for (std::size_t way = 0; way < kWays; ++way) {
       if (bucket.tags[way] != 0 && bucket.slots[way] == slot) {
@@ -70,15 +77,14 @@ void FlowIndex::Erase(std::uint64_t hash, std::uint32_t slot) {
   }
 }
 
-void FlowIndex::Grow(const Seed& seed) {
+void FlowIndex::Grow() {
   LargeArray<Bucket> old(buckets_.size() * 2);
   std::swap(old, buckets_);
   mask_ = buckets_.size() - 1;
   for (std::size_t at = 0; at < old.size(); ++at) {
     for (std::size_t way = 0; way < kWays; ++way) {
       if (old[at].tags[way] != 0) {
-        const std::uint32_t slot = old[at].slots[way];
-        Place(Hash((*heads_)[slot].key, seed), slot);
+        Place(old[at].tags[way], old[at].slots[way]);
       }
     }
   }

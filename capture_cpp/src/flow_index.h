@@ -1,8 +1,9 @@
 // Finds a flow's slot by its key: a hash table of cache-line buckets.
 //
 // A bucket holds seven (tag, slot) pairs and counts the entries that found no room in it and went
-// on to the next bucket; where that count is 0, a search ends. One lookup is one cache miss, and
-// since it needs only the hash, the misses of a batch overlap.
+// on to the next bucket; where that count is 0, a search ends. The tag says both which bucket an
+// entry belongs to and, with the bits left over, whether it is worth comparing keys; so a lookup
+// is one cache miss, those of a batch overlap, and growing reads no keys.
 #pragma once
 
 #include <array>
@@ -10,7 +11,6 @@
 #include <cstdint>
 
 #include "flow_record.h"
-#include "hash.h"
 #include "memory.h"
 
 namespace weir {
@@ -23,7 +23,7 @@ class FlowIndex {
   // Buckets needed for so many flows, in bytes, while growing included.
   static std::size_t BytesFor(std::size_t flows);
 
-  void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[hash & mask_]); }
+  void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Home(TagOf(hash))], 1); }
 
   // The slot of `key`, or 0.
   std::uint32_t Find(std::uint64_t hash, const FlowKey& key) const;
@@ -31,14 +31,14 @@ class FlowIndex {
   // A slot that probably holds the key with this hash: the first whose tag agrees, or 0.
   std::uint32_t Guess(std::uint64_t hash) const;
 
-  // `seed` is the one the hashes were made with; the table needs it when it grows.
-  void Insert(std::uint64_t hash, std::uint32_t slot, const Seed& seed);
+  void Insert(std::uint64_t hash, std::uint32_t slot);
   void Erase(std::uint64_t hash, std::uint32_t slot);
 
  private:
   static constexpr std::size_t kWays = 7;
   static constexpr std::size_t kFilledWays = 5;  // on average, when the table grows
-  static constexpr std::size_t kLeastBuckets = std::size_t{1} << 12;
+  // 2 MiB: one large page.
+  static constexpr std::size_t kLeastBuckets = std::size_t{1} << 15;
   struct alignas(kCacheLine) Bucket {
     std::array<std::uint32_t, kWays> tags;  // 0: free
     std::uint32_t passed_on;                // entries that live in a later bucket
@@ -48,12 +48,14 @@ class FlowIndex {
   static_assert(sizeof(Bucket) == kCacheLine);
 
   static std::uint32_t TagOf(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32) | 1; }
-  void Place(std::uint64_t hash, std::uint32_t slot);
-  void Grow(const Seed& seed);
+  std::size_t Home(std::uint32_t tag) const { return (tag >> 1) & mask_; }
+  static unsigned Matches(const Bucket& bucket, std::uint32_t tag);
+  void Place(std::uint32_t tag, std::uint32_t slot);
+  void Grow();
 
   const LargeArray<FlowHead>* heads_;
   LargeArray<Bucket> buckets_;
-  std::uint64_t mask_;
+  std::size_t mask_;
   std::size_t size_ = 0;
 };
 

@@ -184,7 +184,7 @@ void FlowTable::Begin(const Packet& packet) {
   }
   ++live_;
   SetFirst(slot, packet);
-  index_.Insert(packet.hash, slot, seed_);
+  index_.Insert(packet.hash, slot);
   wheel_.Enter(slot, DueSecond(heads_[slot]));
 }
 

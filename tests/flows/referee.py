@@ -109,7 +109,8 @@ def innermost(frame: Packet) -> Packet | None:
 
 def see_v4(ip: IP, time_us: int, offset: int) -> Seen:
     """An IPv4 packet that is no fragment."""
-    assert not (ip.flags.MF or ip.frag), "the referee knows no fragments"
+    is_fragment = bool(ip.flags.MF) or ip.frag > 0
+    assert not is_fragment, "the referee knows no fragments"
     return seen(ip, ip.proto, 4, ip.len, ip.len - 4 * ip.ihl, ip.payload, time_us, offset)
 
 

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from weir.models.graph import Graph, steps
+from weir.models.graph import INPUT, Graph, session, steps
 
 TAIL = 0.98  # above this share of the reference, surprise follows the mean excess, not the counts
 KNOTS = 56  # of the piecewise-linear part of the surprise
@@ -50,6 +50,13 @@ class Surprise:
         above = scores[scores > at[-1]] - at[-1]
         excess = above.mean() if len(above) else scores.std()
         return cls(at, -np.log10(1 - share[first]), float(max(excess, LEAST_EXCESS)))
+
+    def of(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Surprise of scores, shape (n,), by running the graph."""
+        graph = Graph(1)
+        model = graph.bytes({"surprise": (self.to_onnx(graph, graph.cast(INPUT, np.float32)), np.float64)})
+        surprise: NDArray[np.float64] = session(model).run(["surprise"], {INPUT: scores.astype(np.float64)[:, None]})[0][:, 0]
+        return surprise
 
     def to_onnx(self, graph: Graph, score: str) -> str:
         """Add the arithmetic; ``score`` names float32 (n, 1); returns float64 (n, 1)."""

@@ -16,7 +16,7 @@ from weir.models.graph import OPSET
 OPERATORS = {
     "": frozenset(
         {"Abs", "Add", "Cast", "Clip", "Concat", "Div", "Exp", "Expand", "Gather", "Gemm", "Identity", "Log", "MatMul"}
-        | {"Max", "Min", "Mul", "Pad", "Pow", "Relu", "Shape", "Sigmoid", "Sign", "Sub", "Where"}
+        | {"Max", "Min", "Mul", "Pad", "Pow", "ReduceMax", "Relu", "Shape", "Sigmoid", "Sign", "Sub", "Where"}
     ),
     "ai.onnx.ml": frozenset({"LabelEncoder", "TreeEnsembleRegressor"}),
 }

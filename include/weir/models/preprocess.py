@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -49,6 +49,10 @@ class Encoder:
             rarity[column] = dict(zip(codes.tolist(), (-np.log10(count / len(x))).tolist(), strict=True))
             usual[column] = codes[count.argmax()]
         return cls(names, logs.mean(axis=0), np.where(sd > FLAT, sd, 1.0), x.min(axis=0), x.max(axis=0), usual, rarity, len(x))
+
+    def unscaled(self) -> Encoder:
+        """The same encoder, giving the logarithms as they are."""
+        return replace(self, mean=np.zeros_like(self.mean), sd=np.ones_like(self.sd))
 
     def to_onnx(self, graph: Graph) -> str:
         """Add the encoding of the graph's input; returns the encoded rows, float32, shape (n, d)."""

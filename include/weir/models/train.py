@@ -137,13 +137,31 @@ def _fit(name: str, rows: Rows, cut: int, settings: TrainSettings) -> Fitted:
         raise ArtifactError(
             f"training refused (all rows equal): {len(fitted.x)} {name} show nothing usual; collect other traffic"
         )
+    detector = DETECTORS[choose(name, len(fitted.x), settings)]()
+    if detector.judges_apart:
+        return _fit_apart(name, rows, cut, detector, settings.seed)
     fitted = _sample(fitted, settings)
-    encoder = Encoder.fit(schema.features(name), fitted.x)
-    detector = DETECTORS[choose(name, len(fitted.x), settings)]().fit(encoder.encode(fitted.x), settings.seed)
+    encoder = _encoder(name, fitted.x, detector)
+    detector.fit(encoder.encode(fitted.x), settings.seed)
     reference = session(_raw(encoder, detector)).run(["raw"], {INPUT: held_back.x})[0][:, 0]
     graph = _whole(encoder, detector, reference)
     score = session(graph).run(["score"], {INPUT: held_back.x})[0][:, 0]
     return Fitted(name, encoder, detector, graph, fitted, held_back, score)
+
+
+def _fit_apart(name: str, rows: Rows, cut: int, detector: Detector, seed: int) -> Fitted:
+    """Learn from all rows; calibrate on the later ones, each judged by the hosts and hours that are not its own."""
+    encoder = _encoder(name, rows.x, detector)
+    group = np.unique(rows.group.astype(str), return_inverse=True)[1]
+    reference = detector.fit_apart(encoder.encode(rows.x), group, seed)
+    late = rows.start_us >= cut
+    score = Surprise.fit(reference).of(reference[late])
+    return Fitted(name, encoder, detector, _whole(encoder, detector, reference), rows, rows.where(late), score)
+
+
+def _encoder(name: str, x: NDArray[np.float64], detector: Detector) -> Encoder:
+    encoder = Encoder.fit(schema.features(name), x)
+    return encoder.unscaled() if detector.works_on_logs else encoder
 
 
 def choose(table: str, rows: int, settings: TrainSettings) -> str:
@@ -155,6 +173,8 @@ def choose(table: str, rows: int, settings: TrainSettings) -> str:
                 f"training refused (unknown detector): {named!r} for {table}; known are auto, {', '.join(DETECTORS)}"
             )
         return named
+    if table == "windows":
+        return "record"
     return "iforest" if rows < FEW_ROWS else "pair"
 
 

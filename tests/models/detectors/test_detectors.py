@@ -14,6 +14,7 @@ from weir.models.detectors.ecod import Ecod
 from weir.models.detectors.iforest import IsolationForest
 from weir.models.detectors.members import DETECTORS
 from weir.models.detectors.pair import Pair
+from weir.models.detectors.record import Record
 from weir.models.detectors.zscore import ZScore
 
 COLUMNS = 5
@@ -134,3 +135,25 @@ def test_the_pair_sees_a_column_that_no_longer_follows_from_the_others() -> None
     broken[:, 3] = usual(200, 14)[:, 3]  # an ordinary value, of another row
     pair = Pair(effort=0.5).fit(usual(600, 7), seed=1)
     assert np.median(pair.score(broken)) > np.quantile(pair.score(usual(200, 15)), 0.9)
+
+
+def test_a_record_is_the_second_highest_group_of_a_column() -> None:
+    x = np.array([[1, 0], [2, 0], [9, 0], [3, 1]], np.float32)
+    record = Record()
+    record.fit_apart(x, np.array([0, 0, 1, 2]), seed=1)
+    np.testing.assert_array_equal(record.score(np.array([[3, 0], [5, 0], [3, 1]], np.float32)), [0, 2, 1])
+
+
+def test_no_group_is_judged_by_its_own_records() -> None:
+    x = np.random.default_rng(5).normal(size=(60, COLUMNS)).astype(np.float32)
+    group = np.arange(60) // 6
+    apart = Record().fit_apart(x, group, seed=1)
+    for own in range(10):
+        others = Record()
+        others.fit_apart(x[group != own], group[group != own], seed=1)
+        np.testing.assert_array_equal(apart[group == own], others.score(x[group == own]))
+
+
+def test_a_record_ignores_columns_that_are_low() -> None:
+    record = Record().fit(usual(300, 7), seed=1)
+    assert record.score(np.full((1, COLUMNS), -50, np.float32))[0] < 0

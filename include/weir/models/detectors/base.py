@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,18 @@ class Detector(ABC):
     detector. Libraries with other signs or shapes are turned round inside their own file.
     """
 
+    works_on_logs: ClassVar[bool] = False
+    """True: it asks for logarithms as they are, not divided by their spread."""
+    judges_apart: ClassVar[bool] = False
+    """True: ``fit_apart`` can judge rows it learns from."""
+
     @abstractmethod
     def fit(self, x: NDArray[np.float32], seed: int) -> Self:
         """Learn from rows, float32, shape (n, d), finite; the same rows and seed give the same detector."""
+
+    def fit_apart(self, x: NDArray[np.float32], group: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
+        """Fit, and score each row by what the other groups taught, shape (n,); only where ``judges_apart``."""
+        raise NotImplementedError
 
     @abstractmethod
     def to_onnx(self, graph: Graph, x: str) -> Parts:

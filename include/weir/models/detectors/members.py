@@ -8,11 +8,13 @@ from weir.models.detectors.base import Detector
 from weir.models.detectors.ecod import Ecod
 from weir.models.detectors.iforest import IsolationForest
 from weir.models.detectors.pair import Pair
+from weir.models.detectors.record import Record
 from weir.models.detectors.zscore import ZScore
 
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "ecod": Ecod,
     "iforest": IsolationForest,
     "pair": Pair,
+    "record": Record,
     "zscore": ZScore,
 }

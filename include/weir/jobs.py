@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +192,7 @@ def flows(unit: str) -> Counts:
     if not segments:
         raise StoreError(f"{store.url}/1_packets/{unit}: no segments; collect them first (weir collect)")
     with tempfile.TemporaryDirectory(prefix="weir-flows-") as folder:
-        captures = []
+        captures: list[Path] = []
         for manifest in segments:
             capture = Path(folder) / f"{len(captures):06d}.pcap.zst"
             capture.write_bytes(store.get(manifest.key))
@@ -209,6 +209,21 @@ def flows_of_captures(unit: str, captures: Sequence[Path]) -> Counts:
     built = build(captures, settings.load().flows)
     hashes = [hashlib.sha256(capture.read_bytes()).hexdigest() for capture in captures]
     return _keep_flows(_store(), unit, built.table, built.counts, hashes, ())
+
+
+def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
+    """Build flows of capture files into one Parquet file, with the core's own columns."""
+    import pyarrow.parquet as pq
+
+    from weir.flows.build import build
+    from weir.store import PARQUET_COMPRESSION
+
+    built = build(captures, settings.load().flows)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    hidden = out.with_name(f".{out.name}.part")
+    pq.write_table(built.table, hidden, compression=PARQUET_COMPRESSION)
+    hidden.replace(out)
+    return {**built.counts, "flows": len(built.table), "out": str(out)}
 
 
 def _keep_flows(
@@ -870,3 +885,238 @@ def verify_ledger() -> ledger.Verdict:
         if entry.hop == "L6" and entry.unit not in scored
     ]
     return ledger.verify([*entries, *waiting_rows], {"L3": chain()})
+
+
+# ---- drift -----------------------------------------------------------------------------------
+
+
+def drift(unit: str | None = None, snapshot_file: Path | None = None) -> Counts:
+    """Compare the flows of one hour with the hours the champion was trained on.
+
+    With a snapshot, its newest hour is compared with those it trains on, and the result is one
+    folder for DVC.
+    """
+    import pyarrow as pa
+
+    from weir.models.drift import drift as compare
+    from weir.models.drift_report import draw
+
+    store, chosen = _store(), settings.load()
+    unit, against = _drift_hours(store, unit, snapshot_file)
+    current = get_table(store, valid_key("flows", unit))
+    past = [get_table(store, valid_key("flows", name)) for name in against]
+    reference = pa.concat_tables(past) if past else current.slice(0, 0)
+    columns = schema.features("flows")
+    found = compare(reference, current, columns, chosen.drift)
+    facts = {
+        "unit": unit,
+        "sensor_id": unit.split("/")[0],
+        "hour": unit.split("/")[1],
+        "verdict": found.verdict,
+        "summary": found.summary,
+        "columns": found.columns,
+        "against": against,
+    }
+    _put_json(store, f"4_models/drift/{unit}.json", facts)
+    drawn = draw(reference, current, found, chosen.train.seed)
+    store.put(f"4_models/drift/{unit}.html", drawn.html.encode())
+    _put_json(store, f"4_models/drift/{unit}.drawn.json", drawn.summary)
+    drifted = [column["name"] for column in found.columns if column["drifted"]]
+    return {"unit": unit, "verdict": found.verdict, "words": found.summary["words"], "drifted": drifted, "against": len(against)}
+
+
+def _drift_hours(store: Store, unit: str | None, snapshot_file: Path | None) -> tuple[str, list[str]]:
+    """The hour to judge and the hours to judge it by, never itself."""
+    from weir.models import registry
+
+    if snapshot_file is not None:
+        parts = _snapshot(snapshot_file)["hours"]
+        past = [part["unit"] for part in parts if part["role"] == "train"]
+        newest = unit or next((part["unit"] for part in parts if part["role"] == "recent"), past[-1])
+    else:
+        stored = units("3_features/flows/", store)
+        if not stored:
+            raise StoreError(f"{store.url}/3_features/flows/: no validated hour; let weir_2_features run first")
+        newest = unit or max(stored, key=lambda name: name.split("/")[1])
+        champion = registry.champion(store)
+        key = f"4_models/training/{champion['model_id']}.json" if champion else ""
+        learned = _get_json(store, key)["hours"] if champion and store.exists(key) else stored
+        past = [name for name in learned if name in stored and name.split("/")[1] < newest.split("/")[1]]
+    return newest, [name for name in past if name != newest]
+
+
+# ---- reports ---------------------------------------------------------------------------------
+
+
+def report(kind: str, day: str | None = None, *, mail: bool = True, now_us: int | None = None) -> Counts:
+    """Build the report of a day, or of the week that holds the day, as page, PDF and JSON, and mail it.
+
+    The mail goes out once for what the report says; when nothing changed since, it is not sent again.
+    """
+    from weir.reports.content import content, name
+    from weir.reports.page import page
+    from weir.reports.pdf import pdf
+
+    store = _store()
+    start, days = _period(kind, day, store)
+    facts = content(
+        "weekly" if kind == "weekly" else "daily",
+        start,
+        days,
+        **_report_inputs(store, start, days),
+        previous=_earlier(store, kind, name(kind, start)),
+        now_us=now_us or _now_us(),
+    )
+    folder = f"7_reports/{kind}/{name(kind, start)}"
+    whole = {"html": page(facts).encode(), "pdf": bytes(pdf(facts)), "json": json.dumps(facts, sort_keys=True, indent=1).encode()}
+    for ending, made in whole.items():
+        store.put(f"{folder}/report.{ending}", made)
+    keys = {ending: f"{folder}/report.{ending}" for ending in whole}
+    sent = _mail_once(store, folder, facts, whole["pdf"]) if mail else "not asked for"
+    return {"kind": kind, "report": name(kind, start), **keys, "mailed": sent, "alerts": len(facts["alerts"])}
+
+
+def _period(kind: str, day: str | None, store: Store) -> tuple[date, int]:
+    if day is None:
+        found = units("2_flows/", store)
+        if not found:
+            raise StoreError(f"{store.url}/2_flows/: empty; nothing to report on")
+        day = max(unit.split("/")[1] for unit in found)[:10]
+    try:
+        chosen = date.fromisoformat(day)
+    except ValueError:
+        raise SettingsError(f"{day!r}: not a day; write it as 2026-01-31") from None
+    return (chosen - timedelta(days=chosen.weekday()), 7) if kind == "weekly" else (chosen, 1)
+
+
+def _report_inputs(store: Store, start: date, days: int) -> Counts:
+    """What a report is made of, read from the store."""
+    from weir.reports import summary
+
+    span = {(start + timedelta(days=n)).isoformat() for n in range(days)}
+    found = [unit for unit in units("2_flows/", store) if unit.split("/")[1][:10] in span]
+    scored = [unit for unit in found if store.exists(scores_key("flows", unit))]
+    model = _champion(store)
+    thresholds = {table: model.table(table).threshold for table in SCORED} if model else {}
+    top = settings.load().report.top
+    return {
+        "flows_summary": summary.traffic((get_table(store, flows_key(unit)) for unit in found), start, days, top),
+        "scores_summary": summary.strangeness(
+            (get_table(store, scores_key(table, unit)) for unit in scored for table in SCORED), start, days, thresholds
+        ),
+        "alerts": [one for unit in found for one in alerts_of(unit, store)],
+        "quality": _quality(store, found),
+        "drift": [_get_json(store, key) for unit in found if store.exists(key := f"4_models/drift/{unit}.json")],
+        "ledger": _ledger_facts(verify_ledger()),
+        "models": _model_facts(store, model),
+        "arrivals": _arrivals(store, span),
+        "budget": model.manifest["budget"] if model else {},
+    }
+
+
+def _quality(store: Store, found: list[str]) -> list[Counts]:
+    entries = {entry.unit: entry for entry in ledger.read(store) if entry.hop == "L6"}
+    judged = [(table, unit, entries[f"{table}/{unit}"]) for unit in found for table in SCORED if f"{table}/{unit}" in entries]
+    return [{"table": table, "hour": unit.split("/")[1], "rows": e.seen, "refused": dict(e.aside)} for table, unit, e in judged]
+
+
+def _ledger_facts(verdict: ledger.Verdict) -> Counts:
+    laws = [{**asdict(law), "name": ledger.NAMES[law.hop], "problems": list(law.problems)} for law in verdict.laws]
+    return {"is_balanced": verdict.is_balanced, "words": verdict.words, "lost": verdict.lost, "laws": laws} if laws else {}
+
+
+def _model_facts(store: Store, model: Any) -> Counts:
+    from weir.models import registry
+
+    def facts(entry: Any) -> Counts | None:
+        return {"model_id": entry["model_id"], "since_us": entry["when_us"], "why": entry.get("why", "")} if entry else None
+
+    champion, challenger = facts(registry.champion(store)), facts(registry.challenger(store))
+    if champion and model:
+        names = {table: model.manifest["tables"][table]["detector"] for table in SCORED}
+        champion["detector"] = ", ".join(f"{detector} on {table}" for table, detector in names.items())
+        champion["data_version"] = model.manifest["data_version"]
+    is_champion = champion and challenger and champion["model_id"] == challenger["model_id"]
+    changes = [
+        {"when_us": entry["when_us"], "model_id": entry["model_id"], "why": entry["why"]} for entry in registry.history(store)
+    ]
+    return {"champion": champion, "challenger": None if is_champion else challenger, "changes": changes}
+
+
+def _arrivals(store: Store, span: set[str]) -> list[Counts]:
+    """What each sensor delivered in a period, and what its chain misses."""
+    from weir.packets.chain import missing
+    from weir.packets.manifest import MANIFEST_SUFFIX, Manifest
+
+    stored = [Manifest.read(store.get(key)) for key in store.keys("1_packets/") if key.endswith(MANIFEST_SUFFIX)]
+    inside = [manifest for manifest in stored if manifest.hour[:10] in span]
+    hours = sorted({manifest.hour for manifest in inside})
+    arrivals = []
+    for sensor in sorted({manifest.sensor_id for manifest in inside}):
+        mine = [manifest for manifest in inside if manifest.sensor_id == sensor]
+        gaps = missing([manifest for manifest in stored if manifest.sensor_id == sensor])
+        first = min(manifest.hour for manifest in mine)
+        arrivals.append(
+            {
+                "sensor_id": sensor,
+                "segments": len(mine),
+                "packets": sum(manifest.packets for manifest in mine),
+                "bytes": sum(manifest.packet_bytes for manifest in mine),
+                "hours": len({manifest.hour for manifest in mine}),
+                "hours_expected": len([hour for hour in hours if hour >= first]),
+                "missing": sum(gap.count for gap in gaps if gap.kind == "missing"),
+                "late": sum(_is_late(manifest) for manifest in mine),
+                "last_us": max(manifest.last_us or 0 for manifest in mine),
+                "words": [f"{gap.count} segments from number {gap.seq} on: {gap.kind}" for gap in gaps],
+            }
+        )
+    return arrivals
+
+
+def _is_late(manifest: Manifest) -> bool:
+    """Whether a live sensor sealed a segment more than an hour after its last packet; replays are never late."""
+    return not manifest.source.startswith("file:") and manifest.sealed_wall_us - (manifest.last_us or 0) > schema.HOUR_US
+
+
+EARLIER_REPORTS = 8
+
+
+def _earlier(store: Store, kind: str, name: str) -> list[Counts]:
+    """What the reports before this one said of each of their days, oldest first."""
+    keys = [key for key in store.keys(f"7_reports/{kind}/") if key.endswith("/report.json") and key.split("/")[2] < name]
+    return [entry for key in keys[-EARLIER_REPORTS:] for entry in _get_json(store, key)["trend"]]
+
+
+def _mail_once(store: Store, folder: str, facts: Counts, pdf: bytes) -> str:
+    """Mail a report unless the same was mailed before; says what became of it, and so does the ledger."""
+    from weir.errors import DeliveryError
+    from weir.notify.base import Message
+    from weir.reports.mail import mail, subject, text
+
+    site = settings.load().site
+    version = hashlib.sha256(json.dumps({**facts, "made_us": 0}, sort_keys=True).encode()).hexdigest()
+    mark = f"{folder}/mailed.json"
+    due = Entry("L10", folder.removeprefix("7_reports/"), "mails", 1, 1)
+    if store.exists(mark) and _get_json(store, mark)["version"] == version:
+        return "earlier, and nothing changed since"
+    sender, recipients = site.mail_from or "weir@localhost", site.mail_to or ("analyst@localhost",)
+    whole = mail(facts, pdf, sender=sender, recipients=recipients)
+    message = Message(
+        name=folder.removeprefix("7_reports/").replace("/", "-"), subject=subject(facts), text=text(facts), mail=whole
+    )
+    try:
+        sent = _mail_channel().send(message)
+    except DeliveryError:
+        ledger.record(store, Entry(due.hop, due.unit, due.counts, 1, 0, dropped={"failed": 1}))
+        raise
+    ledger.record(store, due)
+    _put_json(store, mark, {"version": version, "id": sent})
+    return f"to {', '.join(recipients)}"
+
+
+def _mail_channel() -> Any:
+    from weir.notify.folder import Folder
+    from weir.notify.ses import Ses
+
+    site = settings.load().site
+    return Ses(site.mail_from, site.mail_to) if site.mail_from else Folder(site.home / "outbox")

@@ -144,9 +144,9 @@ def load(params: Path | None = None, environ: Mapping[str, str] | None = None) -
     """
     path = params or Path(PARAMS_FILE)
     given = _read(path) if params or path.exists() else {}
-    sections = {f.name: type(f.default) for f in fields(Settings) if f.name != "site"}
+    sections: dict[str, Any] = {f.name: type(f.default) for f in fields(Settings) if f.name != "site"}
     _refuse_unknown(given, sections, f"{path}")
-    made = {name: _section(kind, given.get(name) or {}, f"{path}: {name}") for name, kind in sections.items()}
+    made: dict[str, Any] = {name: _section(kind, given.get(name) or {}, f"{path}: {name}") for name, kind in sections.items()}
     return Settings(**made, site=_site(os.environ if environ is None else environ))
 
 
@@ -228,7 +228,7 @@ def page() -> str:
         "This page is written by `python -m weir.settings > docs/settings.md`.",
     ]
     for section in fields(Settings):
-        kind = type(section.default)
+        kind: Any = type(section.default)
         is_site = section.name == "site"
         heading = "The environment" if is_site else f"`{section.name}`"
         lines += ["", f"## {heading}", "", f"{kind.__doc__}", "", "| name | default | bounds | meaning |", "|---|---|---|---|"]

@@ -39,7 +39,7 @@ class DriftVerdict:
     distribution functions), z, drifted, the medians ``reference`` and ``current``, and ``words``,
     which is empty unless the column could not be judged; then the numbers are None.
     ``summary`` can be stored as JSON: verdict, words, drifted, judged, not_judged, needed,
-    reference_rows, current_rows, pieces, piece_rows.
+    z_limit, reference_rows, current_rows, pieces, piece_rows.
     """
 
     verdict: Verdict
@@ -198,6 +198,7 @@ def _verdict(
         "judged": judged,
         "not_judged": unjudged,
         "needed": needed,
+        "z_limit": settings.z,
         "reference_rows": rows[0],
         "current_rows": rows[1],
         "pieces": pieces.reference,

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "capture_source.h"
-#include "options.h"
+#include "capture_options.h"
 
 namespace weir::sensor {
 

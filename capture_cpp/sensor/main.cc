@@ -12,7 +12,7 @@
 #include "file_source.h"
 #include "live_source.h"
 #include "names.h"
-#include "options.h"
+#include "capture_options.h"
 #include "recorder.h"
 #include "salvage.h"
 #include "stop_signal.h"

@@ -17,6 +17,7 @@ std::string FrameToJson(const Frame& frame) {
       .Count("packets", frame.packets)
       .Number("first_us", frame.first_us)
       .Number("last_us", frame.last_us)
+      .Text("hosts", frame.hosts)
       .Finish();
 }
 

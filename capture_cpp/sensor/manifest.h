@@ -21,6 +21,7 @@ struct Frame {
   std::uint64_t truncated = 0;  // packets shorter than they were on the wire
   std::int64_t first_us = 0;    // earliest and latest, not first and last: packets may come out of order
   std::int64_t last_us = 0;
+  std::string hosts;  // from HostIndex
 };
 
 struct Manifest {

@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 // How long the writing thread sleeps at most; a segment on a silent interface ends this late.
 constexpr std::chrono::milliseconds kLook(kHandOverMilliseconds);
 // Space taken by one frame's line in a manifest, for the limit of the spool.
-constexpr std::uint64_t kManifestBytesPerFrame = 200;
+constexpr std::uint64_t kManifestBytesPerFrame = 1000;
 
 std::int64_t HourOf(std::int64_t time_us) { return time_us / kMicrosecondsPerHour; }
 
@@ -49,50 +49,55 @@ void Recorder::Write(const Batch& batch, bool hasty) {
   if (batch.last_seen_us != 0) last_seen_us_ = batch.last_seen_us;
   if (segment_ && !batch.empty() && segment_->format() != batch.format) Seal();
   const std::span<const std::byte> records = batch.records();
-  Stretch run;
-  while (run.end < records.size()) {
+  Stretch stretch;
+  while (stretch.end < records.size()) {
     RecordHeader header;
-    std::memcpy(&header, records.data() + run.end, sizeof header);
+    std::memcpy(&header, records.data() + stretch.end, sizeof header);
     const std::int64_t time_us = header.Microseconds(batch.format.nanoseconds);
     const std::size_t record_bytes = sizeof header + header.captured;
-    if (EndsBefore(run, time_us, record_bytes)) {
-      Store(batch, run, hasty);
+    if (EndsBefore(stretch, time_us, record_bytes)) {
+      Store(batch, &stretch, hasty);
       Seal();
-      run = {run.end, run.end, {}};
+      stretch = {stretch.end, stretch.end, {}};
     }
-    if (!segment_ && run.facts.packets == 0) first_us_ = time_us, hour_ = HourOf(time_us);
-    Note(header, time_us, &run.facts);
-    run.end += record_bytes;
+    if (!segment_ && stretch.facts.packets == 0) {
+      first_us_ = time_us;
+      hour_ = HourOf(time_us);
+    }
+    Note(header, time_us, &stretch.facts);
+    if (spool_ != nullptr) hosts_.Add(batch.format.link_type, PacketOf(records.subspan(stretch.end), header), header.length);
+    stretch.end += record_bytes;
   }
-  Store(batch, run, hasty);
+  Store(batch, &stretch, hasty);
   if (batch.seal_after) Seal();
 }
 
 // Whether the segment ends before a packet of this time and size.
-bool Recorder::EndsBefore(const Stretch& run, std::int64_t time_us, std::size_t record_bytes) const {
-  if (!segment_ && run.facts.packets == 0) return false;
+bool Recorder::EndsBefore(const Stretch& stretch, std::int64_t time_us, std::size_t record_bytes) const {
+  if (!segment_ && stretch.facts.packets == 0) return false;
   if (HourOf(time_us) != hour_) return true;
-  const std::uint64_t raw = (segment_ ? segment_->raw_bytes() : kPcapHeaderBytes) + (run.end - run.begin);
+  const std::uint64_t raw = (segment_ ? segment_->raw_bytes() : kPcapHeaderBytes) + (stretch.end - stretch.begin);
   if (raw > kPcapHeaderBytes && raw + record_bytes > options_.rotate_bytes) return true;
   const bool is_file = options_.interface.empty();
   return is_file && time_us - first_us_ >= static_cast<std::int64_t>(options_.rotate_seconds) * kMicrosecondsPerSecond;
 }
 
-void Recorder::Store(const Batch& batch, const Stretch& run, bool hasty) {
-  const std::uint64_t packets = run.facts.packets;
+void Recorder::Store(const Batch& batch, Stretch* stretch, bool hasty) {
+  const std::uint64_t packets = stretch->facts.packets;
   if (packets == 0) return;
+  stretch->facts.hosts = hosts_.Take();
   counters_.received += packets;
   counters_.read += packets;
-  const std::span<const std::byte> records = batch.records().subspan(run.begin, run.end - run.begin);
+  const std::span<const std::byte> records = batch.records().subspan(stretch->begin, stretch->end - stretch->begin);
   const bool in_plain = plain_ != nullptr && plain_->Write(batch.format, records);
   if (spool_ != nullptr) {
-    if (!StoreInSpool(batch.format, records, run.facts, hasty)) return;
+    if (!StoreInSpool(batch.format, records, stretch->facts, hasty)) return;
   } else if (!in_plain) {
     counters_.drop_disk += packets;
     return;
   }
   counters_.written += packets;
-  counters_.truncated += run.facts.truncated;
+  counters_.truncated += stretch->facts.truncated;
 }
 
 // False where the packets were counted as lost instead.

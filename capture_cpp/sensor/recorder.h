@@ -9,7 +9,8 @@
 
 #include "batch_queue.h"
 #include "checkpoint.h"
-#include "options.h"
+#include "host_index.h"
+#include "capture_options.h"
 #include "plain_capture.h"
 #include "segment.h"
 #include "spool.h"
@@ -39,9 +40,9 @@ class Recorder {
   };
 
   void Write(const Batch& batch, bool hasty);
-  bool EndsBefore(const Stretch& run, std::int64_t time_us, std::size_t record_bytes) const;
+  bool EndsBefore(const Stretch& stretch, std::int64_t time_us, std::size_t record_bytes) const;
   bool IsOld() const;
-  void Store(const Batch& batch, const Stretch& run, bool hasty);
+  void Store(const Batch& batch, Stretch* stretch, bool hasty);
   bool StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty);
   bool OpenSegment(const RecordFormat& format, std::int64_t time_us);
   bool MakeRoom(std::uint64_t bytes);
@@ -59,6 +60,7 @@ class Recorder {
   Spool* spool_;
   PlainCapture* plain_;
   Compressor compressor_;
+  HostIndex hosts_;  // of the stretch in hand
   std::string boot_id_;
   Checkpoint* checkpoint_;
   BatchQueue* queue_ = nullptr;

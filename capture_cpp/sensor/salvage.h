@@ -2,7 +2,7 @@
 // becomes counts.
 #pragma once
 
-#include "options.h"
+#include "capture_options.h"
 #include "spool.h"
 
 namespace weir::sensor {

@@ -18,6 +18,11 @@ inline constexpr std::string_view kPartSuffix = ".part";
 // A frame holds whole records and at most this much of them, uncompressed.
 inline constexpr std::size_t kFrameBytes = 1 << 20;
 
+// The index of a frame: a Bloom filter with a power of two of bits, at least 64 and at least this
+// many per address, of which each address sets this many; about one search in 80 reads in vain.
+inline constexpr std::size_t kIndexBitsPerHost = 10;
+inline constexpr std::size_t kIndexHashes = 4;
+
 // pcap, as in draft-ietf-opsawg-pcap; always in the byte order of the sensor.
 inline constexpr std::uint32_t kPcapMicroseconds = 0xa1b2c3d4;
 inline constexpr std::uint32_t kPcapNanoseconds = 0xa1b23c4d;

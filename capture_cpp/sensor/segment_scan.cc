@@ -59,17 +59,22 @@ bool SegmentScan::Next(Frame* frame) {
   return true;
 }
 
-bool SegmentScan::Describe(std::span<const std::byte> records, Frame* frame) const {
+std::span<const std::uint8_t> PacketOf(std::span<const std::byte> records, const RecordHeader& header) {
+  return {reinterpret_cast<const std::uint8_t*>(records.data()) + sizeof header, header.captured};
+}
+
+bool SegmentScan::Describe(std::span<const std::byte> records, Frame* frame) {
   *frame = {};
   while (!records.empty()) {
     RecordHeader header;
     if (records.size() < sizeof header) return false;
     std::memcpy(&header, records.data(), sizeof header);
-    records = records.subspan(sizeof header);
-    if (header.captured > records.size()) return false;
-    records = records.subspan(header.captured);
+    if (header.captured > records.size() - sizeof header) return false;
     Note(header, header.Microseconds(format_.nanoseconds), frame);
+    hosts_.Add(format_.link_type, PacketOf(records, header), header.length);
+    records = records.subspan(sizeof header + header.captured);
   }
+  frame->hosts = hosts_.Take();
   return true;
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "host_index.h"
 #include "manifest.h"
 
 namespace weir::sensor {
@@ -35,18 +36,22 @@ class SegmentScan {
   // What the frame at the current offset decompresses to, and how long it is; nothing where it is
   // not whole.
   std::optional<std::span<const std::byte>> Decompress(std::uint64_t* length);
-  bool Describe(std::span<const std::byte> records, Frame* frame) const;
+  bool Describe(std::span<const std::byte> records, Frame* frame);
 
   int file_;
   std::uint64_t size_;
   std::uint64_t offset_ = 0;
   RecordFormat format_;
+  HostIndex hosts_;
   std::unique_ptr<ZSTD_DCtx, Free> context_;
   std::vector<std::byte> packed_;
   std::vector<std::byte> raw_;
 };
 
-// Adds one packet to what is said about its frame.
+// Adds one packet to what is said about its frame, but for its hosts.
 void Note(const RecordHeader& header, std::int64_t time_us, Frame* frame);
+
+// The bytes of a record behind its header.
+std::span<const std::uint8_t> PacketOf(std::span<const std::byte> records, const RecordHeader& header);
 
 }  // namespace weir::sensor

@@ -14,7 +14,7 @@
 
 #include "events.h"
 #include "manifest.h"
-#include "options.h"
+#include "capture_options.h"
 #include "segment_format.h"
 
 namespace weir::sensor {

@@ -7,6 +7,7 @@ the packets.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ class Frame:
     """One zstd frame of a segment: whole records, their place, and the span of their times.
 
     ``offset`` and ``length`` are bytes of the file, ``raw_offset`` is where the first record begins
-    in the uncompressed capture.
+    in the uncompressed capture. ``hosts`` is a Bloom filter of the addresses in it (see ``find.py``).
     """
 
     offset: int
@@ -61,6 +62,7 @@ class Frame:
     packets: int
     first_us: int
     last_us: int
+    hosts: bytes
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,12 @@ def _numbers(value: Any, names: tuple[str, ...], where: str) -> dict[str, int]:
 
 
 def _frame(value: Any, where: str) -> Frame:
-    return Frame(**_numbers(value, tuple(field.name for field in fields(Frame)), where))
+    numbers = _numbers(value, tuple(field.name for field in fields(Frame) if field.name != "hosts"), where)
+    try:
+        hosts = base64.b64decode(value.get("hosts", ""), validate=True)
+    except (TypeError, ValueError) as error:
+        raise CaptureError(f"{where}.hosts is not base64 ({error}); set it aside") from error
+    return Frame(**numbers, hosts=hosts)
 
 
 def _check(manifest: Manifest, name: str) -> None:

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "capture_options.h"
 
 #include <getopt.h>
 

@@ -164,7 +164,7 @@ def alert(n: int = 0, **changes: Any) -> Facts:
 
 def ordinary_alerts() -> list[Facts]:
     upload = "10.0.0.17 sent 812 MB, most of it to 93.184.5.35, and received 3.1 MB within 60 s; usual is 92 kB."
-    flow = "10.0.0.23 had a TCP flow to 2001:db8:85a3::8a2e:370:7334 port 443 with mean time between packets: 60 s; usual is 40 ms."
+    flow = "10.0.0.23 had a TCP flow to 2001:db8:85a3::8a2e:370:7334 port 443 with mean gap: 60 s; usual is 40 ms."
     exfiltration = {"name": "exfiltration", "technique": "T1048", "words": upload}
     return [
         alert(0),

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from weir.words import cell, clean, header, number, plural, quantity, scaled, span
+from weir.words import cell, clean, header, number, plural, protocol, quantity, scaled, span
 
 HOSTILE: list[str] = [*json.loads((Path(__file__).parent / "hostile.json").read_text()), "a" * 65_536]
 
@@ -45,6 +45,7 @@ def test_numbers_have_thousands_separators() -> None:
     assert plural(2, "entry", "entries") == "2 entries"
     assert scaled(1_234_567, "B") == "1.23 MB"
     assert span(90e6) == "90 s"
+    assert (protocol(6), protocol(200)) == ("TCP", "IP protocol 200")
 
 
 def test_the_list_of_hostile_strings_is_long() -> None:

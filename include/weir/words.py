@@ -16,6 +16,19 @@ US_PER_MIN = 60 * US_PER_S
 US_PER_H = 60 * US_PER_MIN
 US_PER_DAY = 24 * US_PER_H
 
+PROTOCOLS = {
+    1: "ICMP",
+    2: "IGMP",
+    6: "TCP",
+    17: "UDP",
+    41: "IPv6 in IP",
+    47: "GRE",
+    50: "ESP",
+    58: "ICMPv6",
+    89: "OSPF",
+    132: "SCTP",
+}
+
 SI_STEPS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 TEXT_LIMIT = 200  # characters; the longest lawful host name has 253, but nobody reads that far
 ENCODED_WORD = re.compile(r"=\?|\?=")  # the two ends of an RFC 2047 word, which may hide CR and LF
@@ -114,3 +127,8 @@ def quantity(value: float, unit: str) -> str:
 def plural(n: int, noun: str, many: str = "") -> str:
     """``1 alert``, ``2 alerts``, ``0 alerts``."""
     return f"{n:,} {noun if n == 1 else many or noun + 's'}"
+
+
+def protocol(number: int) -> str:
+    """What an IP protocol is called; its number where few would know the name."""
+    return PROTOCOLS.get(number, f"IP protocol {number}")

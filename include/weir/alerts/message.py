@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weir.alerts.alert import Alert, Evidence, Peer
-from weir.alerts.phrases import PROTOCOLS
-from weir.words import US_PER_S, clean, header, number, plural, scaled
+from weir.words import US_PER_S, clean, header, number, plural, protocol, scaled
 
 SUBJECT_MOST = 100  # characters, the limit of SNS
 SHORT_MOST = 160  # characters of one SMS
@@ -91,10 +90,9 @@ def _peer(peer: Peer) -> str:
 
 
 def _where(flow: Evidence) -> str:
-    protocol = PROTOCOLS.get(flow.protocol, f"IP protocol {flow.protocol}")
     frame = "" if flow.frame is None else f", frame {flow.frame}"
     return (
-        f"  {clean(flow.src_ip)} port {flow.src_port} to {clean(flow.dst_ip)} port {flow.dst_port} {protocol}, "
+        f"  {clean(flow.src_ip)} port {flow.src_port} to {clean(flow.dst_ip)} port {flow.dst_port} {protocol(flow.protocol)}, "
         f"{plural(flow.packets, 'packet')}, {scaled(flow.bytes, 'B')}: "
         f"segment {clean(flow.segment)[:12]}, byte {number(flow.offset)}{frame}"
     )

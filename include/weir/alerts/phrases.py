@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from weir.alerts.alert import Evidence, Kind, Reason
 from weir.schema import TABLES
-from weir.words import clean, number, quantity, span
+from weir.words import clean, number, protocol, quantity, span
 
 COLUMNS = {table: {column.name: column for column in columns} for table, columns in TABLES.items()}
 COUNTS = {"packets", "flows", "hosts", "ports"}
-PROTOCOLS = {1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 47: "GRE", 50: "ESP", 58: "ICMPv6", 89: "OSPF", 132: "SCTP"}
 
 DID: Mapping[str, str] = {
     "flows_out": "started {}",
@@ -73,9 +72,8 @@ def sentence(
 
 
 def _flow(flow: Evidence) -> str:
-    protocol = PROTOCOLS.get(flow.protocol, f"IP protocol {flow.protocol}")
     to = f"{clean(flow.dst_ip)} port {flow.dst_port}" if flow.dst_port else clean(flow.dst_ip)
-    return f"{clean(flow.src_ip)} had a {protocol} flow to {to}"
+    return f"{clean(flow.src_ip)} had a {protocol(flow.protocol)} flow to {to}"
 
 
 def _within(us: int) -> str:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from weir.models.detectors.base import Detector, Parts
 from weir.models.graph import Graph
 
+REST = 0.05  # of what the other columns exceed counts too, so that every one of them can be named as a reason
 WITHOUT = 1  # the strongest group of each column is left out, so that one scan among the training rows does not hide the next
 
 
 class Record(Detector):
-    """The largest excess of any column over its record, in the units of the encoded column.
+    """The largest excess of any column over its record, and a little of what the other columns exceed theirs by.
 
     On logarithms that are not scaled, a score of ln(10) says "ten times as much as was ever seen".
     A record is the second-highest maximum of the groups seen at training (one group is one host in
@@ -44,10 +45,13 @@ class Record(Detector):
         self.record = ordered[place]
         without_own = ordered[max(place - 1, 0)]
         bar = np.where(most >= self.record, without_own, self.record)
-        apart: NDArray[np.float32] = (x - bar[group]).max(axis=1)
+        excess = x - bar[group]
+        apart: NDArray[np.float32] = excess.max(axis=1) + np.float32(REST) * np.maximum(excess, 0).sum(axis=1)
         return apart
 
     def to_onnx(self, graph: Graph, x: str) -> Parts:
         """Add the arithmetic to a graph."""
         excess = graph.add("Sub", x, graph.constant(self.record))
-        return Parts(graph.add("ReduceMax", excess, graph.constant(np.array([1])), keepdims=1))
+        most = graph.add("ReduceMax", excess, graph.constant(np.array([1])), keepdims=1)
+        rest = graph.row_sum(graph.add("Relu", excess), np.full(len(self.record), REST, np.float32))
+        return Parts(graph.add("Add", most, rest))

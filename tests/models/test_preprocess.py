@@ -63,3 +63,20 @@ def test_without_an_idea_of_the_detector_the_usual_value_is_the_median_or_the_co
     graph = Graph(len(NAMES))
     usual = session(graph.bytes({"usual": (encoder.decode_onnx(graph, None), np.float64)}))
     np.testing.assert_array_equal(usual.run(None, {INPUT: ROWS[:2]})[0], [[550, 6, 0], [550, 6, 0]])
+
+
+def test_a_share_counts_in_percent_and_decodes_to_a_share() -> None:
+    rows = np.array([[0.0], [0.5], [0.01]])
+    encoder = Encoder.fit(("beacon",), rows)
+    np.testing.assert_allclose(encoder.unscaled().encode(rows)[1], np.log(51), rtol=1e-6)
+    graph = Graph(1)
+    back = session(graph.bytes({"back": (encoder.decode_onnx(graph, encoder.to_onnx(graph)), np.float64)}))
+    np.testing.assert_allclose(back.run(None, {INPUT: rows})[0], rows, atol=1e-6)
+
+
+def test_unscaled_logarithms_begin_where_a_minute_of_few_things_ends() -> None:
+    rows = np.array([[0.0, 0.0], [5.0, 500.0], [1000.0, 1e6]])
+    encoded = Encoder.fit(("flows_out", "icmp_bytes_out"), rows).unscaled().encode(rows)
+    np.testing.assert_allclose(encoded[0], np.log([6, 501]), rtol=1e-6)
+    np.testing.assert_array_equal(encoded[0], encoded[1])
+    np.testing.assert_allclose(encoded[2], np.log([1001, 1e6 + 1]), rtol=1e-6)

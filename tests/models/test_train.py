@@ -118,3 +118,27 @@ def test_a_detector_nobody_knows_is_refused_with_those_there_are() -> None:
 def test_auto_chooses_a_detector_there_is(table_name: str) -> None:
     for rows in (60, 100_000):
         assert choose(table_name, rows, TrainSettings()) in DETECTORS
+
+
+def test_each_table_spends_its_own_part_of_the_budget() -> None:
+    manifest = trained().manifest
+    shares = [manifest["tables"][name]["budget"]["per_day"] for name in ("flows", "windows")]
+    assert sum(shares) == manifest["budget"]["per_day"]
+    assert manifest["budget"]["expected"] == sum(manifest["tables"][name]["budget"]["expected"] for name in ("flows", "windows"))
+
+
+def test_an_odd_flow_in_the_reference_does_not_silence_the_windows() -> None:
+    given = tables()
+    flows = given["flows"]
+    values = flows.column("payload_max").to_numpy().copy()
+    values[-1] = 10**15
+    loud = train(given | {"flows": replaced(flows, "payload_max", values)}, QUICK, AlertSettings(), "v1")
+    quiet = train(given, QUICK, AlertSettings(), "v1")
+    limit = [model.manifest["tables"]["windows"]["threshold"] for model in (loud, quiet)]
+    assert limit[0] == limit[1]
+
+
+def test_one_table_that_cannot_promise_leaves_the_model_without_a_promise() -> None:
+    few = train(tables(), QUICK, AlertSettings(budget_per_day=1), "v1")
+    assert few.manifest["budget"]["promise"] is None
+    assert "no promise" in few.manifest["budget"]["words"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from weir import schema
 from weir.errors import ArtifactError, SchemaError
 from weir.models import artifact
-from weir.models.calibrate import Surprise, budget, maxima, p_value_onnx
+from weir.models.calibrate import Budget, Surprise, budget, maxima, p_value_onnx
 from weir.models.detectors.base import Detector
 from weir.models.detectors.members import DETECTORS
 from weir.models.graph import INPUT, Graph, session
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from weir.settings import AlertSettings, TrainSettings
 
 GOLDEN_ROWS = 10
-FEW_ROWS = 500  # below this the pair of nets was not measured, and a forest asks for less
+BUDGET_SHARE = {"flows": 0.5, "windows": 0.5}
+"""Each table spends its own part of the alerts. One threshold for both would be set by the louder table:
+a single odd flow among the calibration rows then silences all windows."""
+FEW_ROWS = 300  # below this the pair of nets has too little to learn from, and a forest asks for less
 
 
 @dataclass(frozen=True)
@@ -79,18 +82,32 @@ def train(tables: Mapping[str, pa.Table], settings: TrainSettings, alerts: Alert
     rows = {name: read(tables[name], name) for name in artifact.TABLES}
     cut = _cut(rows, settings.calibrate_share)
     fitted = {name: _fit(name, rows[name], cut, settings) for name in artifact.TABLES}
-    held = [fitted[name] for name in artifact.TABLES]
-    reference = maxima([part.held_back.group for part in held], [part.score for part in held])
-    limit = budget(reference, _hours(held), alerts.budget_per_day)
+    hours = _hours(list(fitted.values()))
+    limits = {
+        name: budget(maxima([part.held_back.group], [part.score]), hours, alerts.budget_per_day * BUDGET_SHARE[name])
+        for name, part in fitted.items()
+    }
     facts = {
         "data_version": data_version,
         "seed": settings.seed,
-        "budget": asdict(limit),
-        "tables": {name: _facts(fitted[name], limit.threshold, settings) for name in artifact.TABLES},
+        "budget": together(limits, alerts.budget_per_day),
+        "tables": {name: _facts(fitted[name], limits[name], settings) for name in artifact.TABLES},
     }
     files = artifact.pack(facts, {name: fitted[name].graph for name in artifact.TABLES})
     opened = artifact.opened(files, "the model just trained")
     return TrainedModel(opened.model_id, opened.manifest, files)
+
+
+def together(limits: Mapping[str, Budget], per_day: float) -> dict[str, Any]:
+    """What the tables' shares of the budget come to; a promise only if each table makes one."""
+    promises = [limit.promise for limit in limits.values()]
+    return {
+        "per_day": per_day,
+        "expected": sum(limit.expected for limit in limits.values()),
+        "promise": None if None in promises else sum(promise for promise in promises if promise is not None),
+        "n": min(limit.n for limit in limits.values()),
+        "words": "; ".join(f"{name}: {limit.words}" for name, limit in limits.items()),
+    }
 
 
 def read(table: pa.Table, name: str) -> Rows:
@@ -210,7 +227,7 @@ def _hours(parts: list[Fitted]) -> float:
     return sum(max(span, 60 * schema.US_PER_S) for span in spans) / schema.HOUR_US
 
 
-def _facts(part: Fitted, threshold: float, settings: TrainSettings) -> dict[str, Any]:
+def _facts(part: Fitted, limit: Budget, settings: TrainSettings) -> dict[str, Any]:
     order = np.argsort(part.score, kind="stable")
     golden = part.held_back.x[order[np.linspace(0, len(order) - 1, GOLDEN_ROWS).round().astype(int)]]
     score, p_value = session(part.graph).run(["score", "p_value"], {INPUT: golden})
@@ -219,7 +236,8 @@ def _facts(part: Fitted, threshold: float, settings: TrainSettings) -> dict[str,
         "schema_hash": schema.schema_hash(part.name),
         "features": list(part.encoder.names),
         "usual": part.encoder.usual.tolist(),
-        "threshold": threshold,
+        "threshold": limit.threshold,
+        "budget": asdict(limit),
         "fitted": _span(part.fitted),
         "held_back": _span(part.held_back),
         "golden": {

@@ -42,6 +42,9 @@ to
       --level N            zstd level, 1 to 19 (1)
   -w, --write FILE         write an uncompressed capture file too, or instead; - is stdout
 other
+      --user NAME          become this user once the interface or file is open
+      --no-sandbox         keep all rights; for debuggers
+      --check-sandbox      try what the sandbox forbids, say how it went, and end
   -h, --help               this text
   -V, --version            the version
 
@@ -84,7 +87,7 @@ WhenFull Policy(std::string_view text) {
   Refuse("--when-full wants drop-newest, drop-oldest or stop, not \"" + std::string(text) + "\"");
 }
 
-enum LongOnly { kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kNoPromisc, kLevel };
+enum LongOnly { kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kNoPromisc, kLevel, kUser, kNoSandbox, kCheckSandbox };
 
 constexpr option kOptions[] = {
     {"interface", required_argument, nullptr, 'i'},
@@ -104,6 +107,9 @@ constexpr option kOptions[] = {
     {"when-full", required_argument, nullptr, kWhenFull},
     {"no-promisc", no_argument, nullptr, kNoPromisc},
     {"level", required_argument, nullptr, kLevel},
+    {"user", required_argument, nullptr, kUser},
+    {"no-sandbox", no_argument, nullptr, kNoSandbox},
+    {"check-sandbox", no_argument, nullptr, kCheckSandbox},
     {nullptr, 0, nullptr, 0},
 };
 
@@ -113,6 +119,10 @@ constexpr option kOptions[] = {
 }
 
 void Check(const Options& options) {
+  if (options.check_sandbox) {
+    if (options.spool.empty()) Refuse("--check-sandbox wants --spool, the one folder that stays writable");
+    return;
+  }
   if (options.interface.empty() == options.file.empty()) Refuse("give either an interface (-i) or a file (-r)");
   if (options.spool.empty() && options.plain_file.empty()) Refuse("give a spool (--spool) or a file to write (-w)");
 }
@@ -141,6 +151,9 @@ Options ParseOptions(int argc, char** argv) {
       case kWhenFull: options.when_full = Policy(optarg); break;
       case kNoPromisc: options.promiscuous = false; break;
       case kLevel: options.level = static_cast<int>(Number("level", optarg, 1, 19)); break;
+      case kUser: options.user = optarg; break;
+      case kNoSandbox: options.sandboxed = false; break;
+      case kCheckSandbox: options.check_sandbox = true; break;
       case 'h': PrintAndExit(kHelp);
       case 'V': PrintAndExit("weir-capture " WEIR_VERSION "\n");
       case ':': Refuse("the option " + std::string(argv[optind - 1]) + " wants a value");

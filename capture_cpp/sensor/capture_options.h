@@ -24,6 +24,9 @@ struct Options {
   std::uint64_t spool_mb = 0;                 // MiB; 0 = until the disk is full
   WhenFull when_full = WhenFull::kDropNewest;
   bool promiscuous = true;
+  std::string user;          // whom to become once the source is open; empty stays
+  bool sandboxed = true;
+  bool check_sandbox = false;
   int level = 1;  // of zstd; 1 costs about 2 ns per byte
 };
 

@@ -48,6 +48,16 @@ std::string FilterMistake(const std::string& text, const std::string& link_name,
   return "the filter \"" + text + "\" does not work on " + link_name + ": " + reason + "; pcap-filter(7) has the grammar";
 }
 
+FileFilter::FileFilter(std::string text, std::uint32_t snaplen) : text_(std::move(text)), snaplen_(snaplen) {
+  constexpr std::uint32_t kEthernet = 1;
+  if (text_.empty()) return;
+  try {
+    ProgramFor(kEthernet);  // names of hosts and services can still be looked up now
+  } catch (const SensorError&) {
+    // It may make sense for the link type that comes; if not, that is the time to say so.
+  }
+}
+
 FileFilter::~FileFilter() {
   for (auto& [link_type, program] : programs_) pcap_freecode(&program);
 }

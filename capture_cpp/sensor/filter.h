@@ -19,7 +19,7 @@ std::string LinkTypeName(std::uint32_t link_type);
 class FileFilter {
  public:
   // An empty text takes every packet.
-  FileFilter(std::string text, std::uint32_t snaplen) : text_(std::move(text)), snaplen_(snaplen) {}
+  FileFilter(std::string text, std::uint32_t snaplen);
   ~FileFilter();
   FileFilter(const FileFilter&) = delete;
   FileFilter& operator=(const FileFilter&) = delete;

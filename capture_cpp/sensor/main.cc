@@ -15,6 +15,8 @@
 #include "capture_options.h"
 #include "recorder.h"
 #include "salvage.h"
+#include "sandbox.h"
+#include "sha256.h"
 #include "stop_signal.h"
 
 namespace weir::sensor {
@@ -58,6 +60,9 @@ ExitCode Capture(int argc, char** argv) {
   StopSignal signal;
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error code of the write
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a file size limit
+  std::unique_ptr<CaptureSource> source;
+  if (!options.check_sandbox) source = options.file.empty() ? OpenLiveSource(options) : OpenFileSource(options);
+  BecomeUser(options.user);
   std::unique_ptr<Spool> spool;
   if (!options.spool.empty()) {
     spool = std::make_unique<Spool>(options.spool, options.sensor, options.spool_mb << 20);
@@ -65,7 +70,10 @@ ExitCode Capture(int argc, char** argv) {
   }
   std::unique_ptr<PlainCapture> plain;
   if (!options.plain_file.empty()) plain = std::make_unique<PlainCapture>(options.plain_file, options.snaplen);
-  const std::unique_ptr<CaptureSource> source = options.file.empty() ? OpenLiveSource(options) : OpenFileSource(options);
+  const Sha256 loads_libcrypto;  // while its files can still be read
+  const int writable = spool ? spool->folder() : -1;
+  if (options.check_sandbox) return CheckSandbox(writable) ? ExitCode::kDone : ExitCode::kMistake;
+  if (options.sandboxed) EnterSandbox(writable);
   const std::string boot_id = NewBootId();
   Checkpoint checkpoint;
   if (spool) BeginCheckpoint(options, *spool, boot_id, source->Name(), &checkpoint);

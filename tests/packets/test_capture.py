@@ -233,7 +233,7 @@ def test_a_second_sensor_of_the_same_name_is_refused_naming_the_first(binary, ca
         first.stdin.write(b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + b"\0" * 8 + b"\0\0\x04\0\x01\0\0\0")
         first.stdin.flush()
         assert b"capturing" in first.stderr.readline()
-        run = capture("-r", "whatever.pcap")
+        run = capture("-r", "/dev/null")
         assert run.code == 4
         assert f'sensor "lab" is running already (pid {first.pid})' in run.stderr
     finally:

@@ -280,3 +280,44 @@ def test_an_interface_that_is_removed_ends_the_capture_after_what_came_was_seale
     assert "wire1: " in rest
     assert totals["written"] == 100
     assert numbers_in(pcaps, sensor.folder) == list(range(100))
+
+
+def status(process: subprocess.Popen, thread: str) -> dict[str, str]:
+    lines = Path(f"/proc/{process.pid}/task/{thread}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def test_no_thread_of_a_running_sensor_has_any_right_left(start, wire, pcaps, tmp_path):
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    folder.chmod(0o777)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    tmp_path.chmod(0o755)
+    sensor = start("--user", "nobody")
+    wire.send(1000)
+    threads = [path.name for path in Path(f"/proc/{sensor.process.pid}/task").iterdir()]
+    assert len(threads) == 2
+    for thread in threads:
+        said = status(sensor.process, thread)
+        assert set(said["Uid"].split()) == {"65534"}
+        assert said["Groups"] == ""
+        assert {int(said[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
+        assert (said["NoNewPrivs"], said["Seccomp"]) == ("1", "2")
+    assert sensor.stop()["written"] == 1000
+    assert numbers_in(pcaps, sensor.folder) == list(range(1000))
+
+
+def test_the_sandbox_forbids_what_it_says_it_forbids(binary, tmp_path):
+    done = subprocess.run([binary, "--check-sandbox", "--spool", tmp_path / "spool"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stdout
+    lines = done.stdout.splitlines()
+    assert len(lines) == 7
+    assert sum(" is refused: " in line for line in lines) == 6
+    assert lines[-1] == "as said writing in the spool works"
+
+
+def test_a_user_who_is_not_there_is_named(capture, write_pcap, pcaps):
+    run = capture("-r", write_pcap(pcaps.steady(1)), "--user", "nobody-at-all")
+    assert run.code == 2
+    assert "--user nobody-at-all: there is no such user" in run.stderr

@@ -14,8 +14,6 @@ from weir.features.rules import rules
 from weir.features.validate import Validated, validate
 from weir.features.windows import windows
 
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning")  # Great Expectations imports them
-
 PROJECT = Path(__file__).parents[2] / "great_expectations"
 FAR_TIME = 2**62
 

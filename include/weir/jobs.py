@@ -1006,12 +1006,17 @@ def _report_inputs(store: Store, start: date, days: int) -> Counts:
         ),
         "alerts": [one for unit in found for one in alerts_of(unit, store)],
         "quality": _quality(store, found),
-        "drift": [_get_json(store, key) for unit in found if store.exists(key := f"4_models/drift/{unit}.json")],
+        "drift": [_drift_facts(store, key) for unit in found if store.exists(key := f"4_models/drift/{unit}.json")],
         "ledger": _ledger_facts(verify_ledger()),
         "models": _model_facts(store, model),
         "arrivals": _arrivals(store, span),
         "budget": model.manifest["budget"] if model else {},
     }
+
+
+def _drift_facts(store: Store, key: str) -> Counts:
+    facts: Counts = _get_json(store, key)
+    return {**facts, "summary": facts["summary"]["words"]}
 
 
 def _quality(store: Store, found: list[str]) -> list[Counts]:

@@ -35,6 +35,7 @@ def test_good_flows_pass_and_come_back_unchanged(make_flows):
     assert judged.good.equals(flows)
     assert judged.refused.num_rows == 0
     assert judged.result["success"] is True
+    assert judged.result["unit"] == "lab/2024-03-04T09"
     assert judged.result["verdict"] == "good"
     assert judged.result["expectations"] == len(rules("flows"))
 

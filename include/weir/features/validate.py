@@ -39,7 +39,7 @@ class Validated:
 
     ``good`` and ``refused`` together hold every row once, in the order they came; ``refused`` has
     one column more, ``reason``, the words of the first rule that the row broke. ``result`` is what
-    may be stored as JSON: table, rows, good, refused, verdict, success, refused_by, null_share,
+    may be stored as JSON: table, unit (the sensor and hour of most rows), rows, good, refused, verdict, success, refused_by, null_share,
     expectations, suite_hash, schema_hash, great_expectations.
     """
 
@@ -197,6 +197,7 @@ def _result(rows: pa.Table, name: str, reasons: NDArray[np.object_], suite: gx.E
     refused = refused_by.total()
     return {
         "table": name,
+        "unit": _unit(rows),
         "rows": rows.num_rows,
         "good": rows.num_rows - refused,
         "refused": refused,
@@ -209,6 +210,17 @@ def _result(rows: pa.Table, name: str, reasons: NDArray[np.object_], suite: gx.E
         "schema_hash": schema.schema_hash(name),
         "great_expectations": gx.__version__,
     }
+
+
+def _unit(rows: pa.Table) -> str:
+    """``sensor/hour`` of most rows; empty without rows."""
+    import pyarrow.compute as pc
+
+    if not rows.num_rows:
+        return ""
+    named = pc.binary_join_element_wise(rows.column("sensor_id"), rows.column("hour"), "/").drop_null()
+    counts = {str(found["values"]): found["counts"] for found in named.value_counts().to_pylist()}
+    return max(sorted(counts), key=lambda unit: counts[unit], default="")
 
 
 def _verdict(rows: int, refused: int) -> Verdict:

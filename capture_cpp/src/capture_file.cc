@@ -54,7 +54,7 @@ __extension__ using Wide = __int128;
 CaptureFile::CaptureFile(const std::string& path) : CaptureFile(path, OpenByteSource(path)) {}
 
 CaptureFile::CaptureFile(const std::string& name, std::unique_ptr<ByteSource> source)
-    : name_(name), source_(std::move(source)), buffer_(kReadBytes + kLargestRecord + kModifiedHeaderBytes) {
+    : name_(name), source_(std::move(source)), buffer_(kReadBytes + kReadBytes / 8) {
   ReadMagic();
 }
 

@@ -5,8 +5,13 @@
 
 namespace weir {
 
+FlowIndex::FlowIndex(const LargeArray<FlowHead>* heads)
+    : heads_(heads), buckets_(std::min(kFirstBuckets, BucketsFor(heads->size()))), mask_(buckets_.size() - 1) {}
+
+std::size_t FlowIndex::BucketsFor(std::size_t flows) { return std::bit_ceil(flows / kFilledWays + 1); }
+
 std::size_t FlowIndex::BytesFor(std::size_t flows) {
-  const std::size_t buckets = std::bit_ceil(std::max(kLeastBuckets, flows / kFilledWays + 1));
+  const std::size_t buckets = BucketsFor(flows);
   return (buckets + buckets / 2) * sizeof(Bucket);
 }
 

@@ -18,9 +18,9 @@ namespace weir {
 class FlowIndex {
  public:
   // `heads` are the slots; slot 0 is never used and means "none".
-  explicit FlowIndex(const LargeArray<FlowHead>* heads) : heads_(heads), buckets_(kLeastBuckets), mask_(kLeastBuckets - 1) {}
+  explicit FlowIndex(const LargeArray<FlowHead>* heads);
 
-  // Buckets needed for so many flows, in bytes, while growing included.
+  // What so many flows need at most, in bytes, while growing included.
   static std::size_t BytesFor(std::size_t flows);
 
   void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Home(TagOf(hash))], 1); }
@@ -37,8 +37,7 @@ class FlowIndex {
  private:
   static constexpr std::size_t kWays = 7;
   static constexpr std::size_t kFilledWays = 5;  // on average, when the table grows
-  // 2 MiB: one large page.
-  static constexpr std::size_t kLeastBuckets = std::size_t{1} << 15;
+  static constexpr std::size_t kFirstBuckets = std::size_t{1} << 15;  // 2 MiB: one large page
   struct alignas(kCacheLine) Bucket {
     std::array<std::uint32_t, kWays> tags;  // 0: free
     std::uint32_t passed_on;                // entries that live in a later bucket
@@ -47,6 +46,7 @@ class FlowIndex {
   };
   static_assert(sizeof(Bucket) == kCacheLine);
 
+  static std::size_t BucketsFor(std::size_t flows);
   static std::uint32_t TagOf(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32) | 1; }
   std::size_t Home(std::uint32_t tag) const { return (tag >> 1) & mask_; }
   static unsigned Matches(const Bucket& bucket, std::uint32_t tag);

@@ -8,7 +8,12 @@ namespace weir {
 
 // Bytes asked of the kernel at once. 512 KiB stays in the L2 cache, so the parser reads what the
 // copy just wrote; smaller costs system calls, larger costs DRAM.
+// Fuzzing makes it small, so that records cross its end.
+#ifdef WEIR_READ_BYTES
+inline constexpr std::size_t kReadBytes = WEIR_READ_BYTES;
+#else
 inline constexpr std::size_t kReadBytes = std::size_t{512} << 10;
+#endif
 
 // The largest packet record believed, in bytes: libpcap's own limit (MAXIMUM_SNAPLEN).
 inline constexpr std::uint32_t kLargestRecord = 262'144;

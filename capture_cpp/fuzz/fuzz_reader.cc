@@ -1,0 +1,29 @@
+// Any bytes as a capture: records until the end, or a CaptureError; never more bytes than given.
+#include "capture_error.h"
+#include "capture_file.h"
+#include "options.h"
+#include "require.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using weir::fuzz::Require;
+  try {
+    weir::CaptureFile capture("input", weir::OpenByteSource("input", {data, size}));
+    weir::Record record{};
+    std::uint64_t last_offset = 0;
+    while (capture.Next(&record)) {
+      Require(record.bytes.size() <= weir::kLargestRecord, "no record is larger than any capture holds");
+      Require(record.bytes.size() <= record.wire_bytes, "nothing is captured that was not on the wire");
+      Require(record.time_us >= 0 && record.time_us <= weir::kLatestUs, "times lie in years that calendars print");
+      Require(record.offset > last_offset, "offsets rise");
+      last_offset = record.offset;
+      volatile std::uint8_t sink = 0;
+      for (const std::uint8_t byte : record.bytes) {
+        sink = byte;  // a record may be read to its last byte
+      }
+      static_cast<void>(sink);
+    }
+  } catch (const weir::CaptureError&) {
+    // expected: most inputs are no captures
+  }
+  return 0;
+}

@@ -1,0 +1,66 @@
+// Writes the inputs that fuzzing starts from: make_seeds FOLDER
+//
+// One capture and one list of packets for each encapsulation that the decoder knows.
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "frames.h"
+
+namespace {
+
+using weir::test::Big16;
+using weir::test::Big32;
+using weir::test::Ethernet;
+using weir::test::Frame;
+using weir::test::Innermost;
+using weir::test::Ipv4;
+using weir::test::Ipv6;
+using weir::test::Tcp;
+using weir::test::Udp;
+using weir::test::Zeros;
+using weir::test::operator+;
+
+std::vector<std::pair<std::string, Frame>> Frames() {
+  const Frame inner = Innermost();
+  const Frame frame = Ethernet(0x0800, inner);
+  return {
+      {"udp", frame},
+      {"tcp", Ethernet(0x0800, Ipv4(6, Tcp(1, 2, 0x1b, Zeros(9))))},
+      {"icmp", Ethernet(0x0800, Ipv4(1, Zeros(16)))},
+      {"sctp", Ethernet(0x0800, Ipv4(132, Zeros(20)))},
+      {"fragment", Ethernet(0x0800, Ipv4(17, Udp(1, 2, Zeros(24)), 0x2000))},
+      {"qinq", Ethernet(0x88a8, weir::test::Vlan(0x8100, weir::test::Vlan(0x0800, inner)))},
+      {"mpls", Ethernet(0x8847, weir::test::Mpls(true, inner))},
+      {"pppoe", Ethernet(0x8864, weir::test::Pppoe(0x21, inner))},
+      {"gre", Ethernet(0x0800, Ipv4(47, Big16(0xb000) + Big16(0x0800) + Zeros(12) + inner))},
+      {"vxlan", Ethernet(0x0800, Ipv4(17, Udp(5, 4789, weir::test::Vxlan(frame))))},
+      {"geneve", Ethernet(0x0800, Ipv4(17, Udp(5, 6081, weir::test::Geneve(frame))))},
+      {"gtp", Ethernet(0x0800, Ipv4(17, Udp(5, 2152, weir::test::GtpU(inner))))},
+      {"ipv6", Ethernet(0x86dd, Ipv6(0, Frame{44, 0, 1, 4, 0, 0, 0, 0} + Frame{17, 0, 0, 1, 0, 0, 0, 7} + Udp(1, 2, Zeros(8))))},
+      {"teredo", Ethernet(0x0800, Ipv4(17, Udp(5, 3544, Frame{0, 0, 1, 2, 3, 4, 5, 6} + Ipv6(17, Udp(1, 2, Zeros(8))))))},
+  };
+}
+
+void Write(const std::string& path, const Frame& bytes) {
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: make_seeds FOLDER\n");
+    return 2;
+  }
+  const std::string folder = argv[1];
+  const Frame header = Big32(0xa1b2c3d4) + Big16(2) + Big16(4) + Zeros(8) + Big32(65535) + Big32(1);
+  for (const auto& [name, frame] : Frames()) {
+    const Frame record = Big32(100) + Big32(7) + Big32(frame.size()) + Big32(frame.size()) + frame;
+    Write(folder + "/capture_" + name, header + record + record);
+    Write(folder + "/packets_" + name, Frame{0} + Big16(frame.size()) + frame + Big16(frame.size()) + frame);
+  }
+  return 0;
+}

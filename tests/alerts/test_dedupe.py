@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from weir.alerts.alert import Alert
+from weir.alerts.alert import Alert, Peer
 from weir.alerts.dedupe import DAY_US, counts, decide, settle
 from weir.alerts.group import group
 from weir.schema import HOUR_US
@@ -91,7 +91,7 @@ def test_running_the_job_again_changes_nothing(alert: Alert) -> None:
 
 def test_the_budget_goes_to_the_most_urgent(alert: Alert) -> None:
     words = ("low", "critical", "medium", "high", "low", "medium")
-    alerts = [later(alert, 0.1, n + 1, severity=word, score=float(n)) for n, word in enumerate(words)]
+    alerts = [later(alert, 0.1, n + 1, severity=word, excess=float(n)) for n, word in enumerate(words)]
     settled = Mailbox().run(*alerts)
     assert [(a.severity, a.delivery) for a in settled] == [
         ("critical", "delivered"),
@@ -156,6 +156,26 @@ def test_the_state_stays_small(alert: Alert) -> None:
         box.run(later(alert, hour), per_day=10**6)
     assert {hour[:10] for hour in json.loads(box.spent)} <= {"2024-03-11", "2024-03-12"}
     assert len(json.loads(box.known)[alert.fingerprint]["recent"]) == 50
+
+
+def test_the_other_side_of_a_conversation_is_part_of_the_same_finding(alert: Alert) -> None:
+    box = Mailbox()
+    victim = replace(alert, alert_id="victim", fingerprint="v", host="10.0.0.9", severity="low", peers=(Peer("10.0.0.5", 1994),))
+    first, second = box.run(victim, alert)
+    assert (first.host, first.delivery, second.host, second.delivery) == ("10.0.0.5", "delivered", "10.0.0.9", "grouped")
+    assert second.notes == (f"the other side of alert {alert.alert_id}",)
+    assert box.run(victim, alert) == [first, second]
+    assert box.sent == [alert.alert_id]
+
+
+def test_a_host_that_also_did_something_else_is_told_apart(alert: Alert) -> None:
+    busy = replace(alert, alert_id="busy", fingerprint="v", host="10.0.0.9", peers=(Peer("10.0.0.77", 5), Peer("10.0.0.5", 2)))
+    assert [a.delivery for a in Mailbox().run(alert, busy)] == ["delivered", "delivered"]
+
+
+def test_the_other_side_is_told_when_the_first_was_held_back(alert: Alert) -> None:
+    victim = replace(alert, alert_id="victim", fingerprint="v", host="10.0.0.9", severity="low", peers=(Peer("10.0.0.5", 1994),))
+    assert [a.delivery for a in Mailbox().run(victim, alert, per_day=0)] == ["over_budget", "over_budget"]
 
 
 def test_a_day_is_a_day() -> None:

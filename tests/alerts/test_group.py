@@ -102,7 +102,7 @@ def test_a_flow_alone_says_which_flow_it_was(scan: dict[str, Any], scores: Any) 
     why = {("flows", 7): [{"feature": "bytes_fwd", "value": 812e6, "usual": 3100.0, "share": 1.0}]}
     (alert,) = group(scored, {"flows": scan["rows"]["flows"]}, why, {})
     assert alert.words == (
-        "10.0.0.5 had a TCP flow to 10.0.0.9 port 8 with "
+        "10.0.0.5 had a TCP flow to 10.0.0.9 port 8 unusual for its "
         "IP bytes of the side that spoke first, headers included: 812 MB; usual is 3.1 kB."
     )
     assert alert.evidence[0].row_id == 7
@@ -141,11 +141,27 @@ def test_another_host_has_another_fingerprint(scan: dict[str, Any], scores: Any)
 
 
 def test_severity_rises_with_strangeness_length_and_kind() -> None:
-    assert severity(3.0, 2.9, 1, False) == "low"
-    assert severity(4.0, 2.9, 1, False) == "medium"
-    assert severity(4.0, 2.9, 5, False) == "high"
-    assert severity(4.0, 2.9, 5, True) == "critical"
-    assert severity(99.0, None, 1, False) == "low"
+    assert severity(0.1, 1, False) == "low"
+    assert severity(1.1, 1, False) == "medium"
+    assert severity(1.1, 5, False) == "high"
+    assert severity(1.1, 5, True) == "critical"
+
+
+def test_without_a_threshold_strangeness_makes_nothing_more_severe(scores: Any) -> None:
+    (alert,) = group(scores({"row_id": 1, "score": 99.0}), {}, {}, {})
+    assert (alert.severity, alert.excess) == ("low", 99.0)
+
+
+def test_tables_with_scales_of_their_own_are_ranked_by_what_exceeds_their_threshold(scores: Any) -> None:
+    scored = scores({"row_id": 1, "host": "a", "table": "flows", "score": 2.6}, {"row_id": 2, "host": "b", "score": 1.8})
+    alerts = group(scored, {}, {}, {}, threshold={"flows": 2.4, "windows": 0.7})
+    assert [(a.host, a.excess, a.severity) for a in alerts] == [("b", 1.1, "medium"), ("a", 0.2, "low")]
+    assert strangest(scored, {"flows": 2.4, "windows": 0.7}).column("excess").to_pylist() == pytest.approx([0.2, 1.1])
+
+
+def test_an_alert_ends_with_its_last_window(scan: dict[str, Any]) -> None:
+    (alert,) = group(**scan)
+    assert alert.last_us - alert.first_us == 60_000_000
 
 
 def test_alerts_come_most_urgent_first(scan: dict[str, Any], scores: Any) -> None:

@@ -23,7 +23,7 @@ CALM = {c.name: 0 for c in WINDOWS} | {
     "dns_bytes_out": 900,
 }
 
-UPLOAD = {"bytes_out": 812_000_000, "bytes_in": 3_000_000, "bytes_asymmetry": 5.6}
+UPLOAD = {"bytes_out_peer_max": 812_000_000, "bytes_in": 3_000_000, "bytes_asymmetry": 5.6}
 SHOWN: dict[str, tuple[dict[str, Any], str]] = {
     "flood": (
         {"service_flows_max": 40_000, "syn_out": 40_000, "failed_share": 1.0},
@@ -34,13 +34,14 @@ SHOWN: dict[str, tuple[dict[str, Any], str]] = {
     "target of a port scan": ({"ports_in": 1994, "peers_in": 1}, "was contacted on 1,994 ports by 1 host"),
     "brute force": ({"service_flows_max": 90}, "opened 90 connections to one SSH login"),
     "DNS tunnel": ({"dns_bytes_out": 400_000}, "sent 400 kB to port 53"),
-    "exfiltration": (UPLOAD, "sent 812 MB, most of it to 8.8.8.8, and received 3 MB"),
-    "beacon": ({"regularity": 0.98, "service_flows_max": 12}, "called one service 12 times at even intervals"),
+    "exfiltration": (UPLOAD, "sent 812 MB to 8.8.8.8, outside this network, and received 3 MB"),
+    "ICMP tunnel": ({"icmp_bytes_out": 400_000}, "sent 400 kB in ICMP messages"),
+    "beacon": ({"beacon": 0.94}, "called one service again and again, at even intervals and with even sizes (94 % alike)"),
 }
 
 
-def seen(columns: dict[str, Any], port: int = 0, peer: str = "8.8.8.8") -> Seen:
-    return Seen({**CALM, **columns}, (Peer(peer, 5),), port, peer)
+def seen(columns: dict[str, Any], port: int = 0, peer: str = "8.8.8.8", strange: str = "beacon") -> Seen:
+    return Seen({**CALM, **columns}, (Peer(peer, 5),), port, peer, frozenset({strange}))
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -66,12 +67,12 @@ def test_an_ordinary_minute_has_no_kind() -> None:
     [
         ({"service_flows_max": 90}, 443, "8.8.8.8"),  # a web page with many pictures is no brute force
         ({"service_flows_max": 90, "failed_share": 0.9}, 22, "8.8.8.8"),  # nobody answered: nothing was tried
-        ({"bytes_out": 10**9, "bytes_asymmetry": 6.0}, 443, "10.0.0.9"),  # a backup inside the house
-        ({"bytes_out": 10**9, "bytes_in": 10**9, "bytes_asymmetry": 0.0}, 443, "8.8.8.8"),  # a call with video
+        ({"bytes_out_peer_max": 10**9, "bytes_asymmetry": 6.0}, 443, "10.0.0.9"),  # a backup inside the house
+        ({"bytes_out_peer_max": 10**9, "bytes_asymmetry": 6.0}, 5353, "224.0.0.251"),  # a stream to a group
+        ({"bytes_out_peer_max": 10**9, "bytes_in": 10**9, "bytes_asymmetry": 0.0}, 443, "8.8.8.8"),  # a call with video
         ({"ports_out": 60, "peers_out": 30, "failed_share": 0.9}, 443, "8.8.8.8"),  # a peer-to-peer client
         ({"peers_out": 200, "ports_out": 2, "failed_share": 0.1}, 443, "8.8.8.8"),  # a busy resolver
         ({"service_packets_max": 90_000, "packets_out": 90_000, "packets_in": 45_000}, 443, "8.8.8.8"),  # a download
-        ({"regularity": 1.0, "service_flows_max": 5}, 123, "8.8.8.8"),  # too few to be sure
     ],
 )
 def test_busy_but_harmless_minutes_have_no_kind(columns: dict[str, Any], port: int, peer: str) -> None:
@@ -91,5 +92,15 @@ def test_the_window_that_shows_most_gives_the_numbers() -> None:
 
 
 def test_an_address_that_is_none_is_not_outside() -> None:
-    columns = {"bytes_out": 10**9, "bytes_asymmetry": math.log(100)}
+    columns = {"bytes_out_peer_max": 10**9, "bytes_asymmetry": math.log(100)}
     assert kind_of([seen(columns, 443, "not an address")]) is None
+
+
+def test_a_poller_that_always_calls_evenly_is_no_beacon() -> None:
+    assert kind_of([seen({"beacon": 0.99}, strange="bytes_out")]) is None
+
+
+def test_an_address_for_documentation_is_outside() -> None:
+    found = kind_of([seen(UPLOAD, 443, "192.0.2.207")])
+    assert found is not None
+    assert found[0].name == "exfiltration"

@@ -97,8 +97,9 @@ class Alert:
     """One finding. ``words`` is the sentence an analyst reads first.
 
     ``p_value`` is that of the strangest row, ``score`` the detector's for that row. ``rows_n``
-    counts all rows the alert stands for, of which at most ten are shown as evidence. The last
-    three fields are filled in when its fate is settled: ``times_seen`` counts the alerts with this
+    counts all rows the alert stands for, of which at most ten are shown as evidence. ``excess`` is
+    how far the score lies above its table's threshold, as tables have scales of their own. Three
+    fields are filled in when its fate is settled: ``delivery``; ``times_seen`` counts the alerts with this
     fingerprint so far, this one included, the first of which began at ``first_seen_us``.
     """
 
@@ -124,6 +125,7 @@ class Alert:
     delivery: str = "pending"
     times_seen: int = 1
     first_seen_us: int = 0
+    excess: float = 0.0
 
     @property
     def level(self) -> int:

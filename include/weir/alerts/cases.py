@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 ROWS_PER_HOST = 20  # rows that are looked at one by one, per alert
 HOSTS_MOST = 1_000  # alerts of one unit; the hosts beyond share one alert
 
-# The score comes first, as p-values of rows stranger than the whole reference are equal.
-STRANGEST_FIRST = [("score", "descending"), ("p_value", "ascending"), ("table", "ascending"), ("row_id", "ascending")]
+# How far a score exceeds its table's threshold comes first, as tables have scales of their own, and
+# as the p-values of all rows stranger than the reference are equal.
+STRANGEST_FIRST = [("excess", "descending"), ("p_value", "ascending"), ("table", "ascending"), ("row_id", "ascending")]
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,25 @@ class Case:
     flows: HostFlows | None = None
 
 
-def strangest(scored: pa.Table, per_host: int = ROWS_PER_HOST, hosts: int = HOSTS_MOST) -> pa.Table:
+def strangest(
+    scored: pa.Table, threshold: Mapping[str, float] | None = None, per_host: int = ROWS_PER_HOST, hosts: int = HOSTS_MOST
+) -> pa.Table:
     """The rows that are worth asking the model for reasons: the strangest few of the strangest hosts.
 
     Parameters
     ----------
     scored : SCORES rows of one unit, all anomalous
+    threshold : score above which a row of each table is anomalous; 0 for tables it does not name
     per_host, hosts : most rows of one host, and most hosts
 
     Returns
     -------
-    SCORES rows by host, strangest first; the same whatever the order of ``scored``.
+    SCORES rows with ``excess``, the score minus the threshold, by host, strangest first; the same
+    whatever the order of ``scored``.
     """
     import pyarrow.compute as pc
 
-    by_host = scored.sort_by([("host", "ascending"), *STRANGEST_FIRST])
+    by_host = _with_excess(scored, threshold or {}).sort_by([("host", "ascending"), *STRANGEST_FIRST])
     rank = _rank(by_host.column("host"))
     few = by_host.filter(rank < per_host)
     lead = by_host.filter(rank == 0)
@@ -66,7 +71,9 @@ def strangest(scored: pa.Table, per_host: int = ROWS_PER_HOST, hosts: int = HOST
     return few.filter(pc.is_in(few.column("host"), value_set=chosen.combine_chunks()))
 
 
-def cases(scored: pa.Table, rows: Mapping[str, pa.Table], window_us: int) -> list[Case]:
+def cases(
+    scored: pa.Table, rows: Mapping[str, pa.Table], window_us: int, threshold: Mapping[str, float] | None = None
+) -> list[Case]:
     """One case per host; the hosts above the limit are one case together.
 
     Parameters
@@ -74,9 +81,10 @@ def cases(scored: pa.Table, rows: Mapping[str, pa.Table], window_us: int) -> lis
     scored : SCORES rows of one unit, all anomalous
     rows : ``flows`` and ``windows`` of the same unit, anomalous or not; either may be missing
     window_us : length of a window
+    threshold : as for ``strangest``
     """
     top: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in strangest(scored).to_pylist():
+    for row in strangest(scored, threshold).to_pylist():
         top[row["host"]].append(row)
     flows = flows_of(rows["flows"], list(top)) if "flows" in rows else {}
     windows = _window_rows(rows["windows"], list(top)) if "windows" in rows else {}
@@ -86,14 +94,26 @@ def cases(scored: pa.Table, rows: Mapping[str, pa.Table], window_us: int) -> lis
     return known + ([_many(rest)] if rest else [])
 
 
+def _with_excess(scored: pa.Table, threshold: Mapping[str, float]) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names = scored.column("table").unique()
+    limits = pa.array([threshold.get(name, 0.0) for name in names.to_pylist()], pa.float64())
+    limit = limits.take(pc.index_in(scored.column("table"), value_set=names).combine_chunks())
+    return scored.append_column("excess", pc.subtract(scored.column("score"), limit))
+
+
 def _totals(scored: pa.Table, top: Mapping[str, Sequence[Mapping[str, Any]]], window_us: int) -> list[Case]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     length = pa.scalar(window_us)
     window = pc.multiply(pc.divide(scored.column("start_us"), length), length)
-    named = scored.select(["host", "table", "row_id", "start_us"]).append_column("window", window)
-    wanted = [("row_id", "count"), ("start_us", "min"), ("start_us", "max"), ("window", "distinct"), ("table", "distinct")]
+    is_window = pc.equal(scored.column("table"), "windows")
+    end = pc.add(scored.column("start_us"), pc.multiply(pc.cast(is_window, pa.int64()), length))
+    named = scored.select(["host", "table", "row_id", "start_us"]).append_column("window", window).append_column("end", end)
+    wanted = [("row_id", "count"), ("start_us", "min"), ("end", "max"), ("window", "distinct"), ("table", "distinct")]
     sums = named.group_by("host").aggregate(wanted)
     return [
         Case(
@@ -101,7 +121,7 @@ def _totals(scored: pa.Table, top: Mapping[str, Sequence[Mapping[str, Any]]], wi
             rows=tuple(top.get(total["host"], ())),
             rows_n=total["row_id_count"],
             first_us=total["start_us_min"],
-            last_us=total["start_us_max"],
+            last_us=total["end_max"],
             tables=tuple(sorted(total["table_distinct"])),
             windows=frozenset(total["window_distinct"]),
         )

@@ -1,7 +1,8 @@
 """Which alerts are sent, so that people go on reading them.
 
-An alert whose fingerprint was sent a short while ago belongs to that one (grouped). Of the others
-the most urgent are sent until the budget of the hour or the day is spent. Every row has one fate:
+An alert whose fingerprint was sent a short while ago belongs to that one (grouped), and so does the
+other side of a conversation that is told already: who scans and who is scanned are one finding. Of
+the others the most urgent are sent until the budget of the hour or the day is spent. Every row has one fate:
 anomalies = delivered + grouped + over budget + failed.
 
 State comes in and goes out as plain dicts, times are those of packets, and deciding twice about
@@ -50,10 +51,12 @@ def decide(
 
     Returns
     -------
-    by alert_id: ``send``, ``delivered`` (by an earlier run), ``grouped`` or ``over_budget``
+    by alert_id: ``send``, ``delivered`` (by an earlier run), ``grouped``, ``other_side`` (grouped
+    with the alert of the host at the other end) or ``over_budget``
     """
     sent = {hour: set(ids) for hour, ids in spent.items()}
     fates: dict[str, str] = {}
+    told: list[Alert] = []
     for alert in sorted(alerts, key=urgency):
         today = sum(len(ids) for hour, ids in sent.items() if hour[:10] == alert.hour[:10])
         this_hour = sent.setdefault(alert.hour, set())
@@ -61,12 +64,25 @@ def decide(
             fates[alert.alert_id] = "delivered"
         elif _belongs_to_known(alert, known.get(alert.fingerprint), quiet_us, remind_us):
             fates[alert.alert_id] = "grouped"
+        elif other_side(alert, told):
+            fates[alert.alert_id] = "other_side"
         elif today >= per_day or (per_hour is not None and len(this_hour) >= per_hour):
             fates[alert.alert_id] = "over_budget"
         else:
             fates[alert.alert_id] = "send"
             this_hour.add(alert.alert_id)
+        if fates[alert.alert_id] in ("send", "delivered", "grouped"):
+            told.append(alert)
     return fates
+
+
+def other_side(alert: Alert, told: Sequence[Alert]) -> Alert | None:
+    """The alert that tells the same conversation: each host is whom the other had most flows with."""
+    for one in told:
+        is_same_hour = (one.sensor_id, one.hour) == (alert.sensor_id, alert.hour)
+        if is_same_hour and _main_peer(one) == alert.host and _main_peer(alert) == one.host:
+            return one
+    return None
 
 
 def settle(
@@ -88,12 +104,14 @@ def settle(
     settled = []
     for alert in sorted(alerts, key=urgency):
         fate = fates[alert.alert_id]
-        delivery = ("failed" if alert.alert_id in failed else "delivered") if fate == "send" else fate
+        delivery = {"send": "failed" if alert.alert_id in failed else "delivered", "other_side": "grouped"}.get(fate, fate)
         record = _remember(records.get(alert.fingerprint), alert, delivery)
         records[alert.fingerprint] = record
         if delivery == "delivered" and alert.alert_id not in sent.setdefault(alert.hour, []):
             sent[alert.hour].append(alert.alert_id)
         why = (f"not sent: {failed[alert.alert_id]}",) if delivery == "failed" else ()
+        if fate == "other_side" and (one := other_side(alert, alerts)):
+            why = (f"the other side of alert {one.alert_id}",)
         seen = {"times_seen": record["count"], "first_seen_us": record["first_us"]}
         settled.append(replace(alert, delivery=delivery, notes=alert.notes + why, **seen))
     last_days = sorted({hour[:10] for hour in sent})[-2:]
@@ -115,12 +133,16 @@ def counts(settled: Sequence[Alert]) -> dict[str, dict[str, int]]:
     return table
 
 
+def _main_peer(alert: Alert) -> str:
+    return alert.peers[0].address if alert.peers else ""
+
+
 def _belongs_to_known(alert: Alert, record: Mapping[str, Any] | None, quiet_us: int, remind_us: int) -> bool:
     """Whether an alert goes on with one that was sent, lately and as urgently."""
     if record is None or record["notified_us"] is None:
         return False
     past = record["recent"].get(alert.alert_id)
-    if past == "grouped":
+    if past == "grouped":  # decided in an earlier run of the same hour
         return True
     is_near = alert.first_us <= record["last_us"] + quiet_us and alert.last_us >= record["first_us"] - quiet_us
     is_due = alert.last_us - record["notified_us"] >= remind_us

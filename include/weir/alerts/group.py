@@ -26,9 +26,9 @@ REASONS_MOST = 5
 EVIDENCE_MOST = 10
 PEERS_MOST = 5
 LASTING_WINDOWS = 5
-FAR_ABOVE = 1.0  # scores rise by 1 where rows become ten times rarer
+FAR_ABOVE = 1.0  # scores are logarithms of rarity or of size: a step of 1 is a factor of 2.7 at least
 
-NO_ROW: Mapping[str, Any] = {"p_value": 1.0, "score": 0.0, "table": ""}  # stands for the rows of too many hosts
+NO_ROW: Mapping[str, Any] = {"p_value": 1.0, "score": 0.0, "excess": 0.0, "table": ""}  # stands for the rows of too many hosts
 
 Reasons = Mapping[tuple[str, int], Sequence[Mapping[str, Any]]]
 """Reasons of a row by (table, row_id): dicts with feature, value, usual and share."""
@@ -56,7 +56,8 @@ def group(
     lineage : ``schema_hash`` by table, ``dag_run``, ``data_version``; the rest comes from the rows
     window_us : length of a window
     frames : frames of the segments' manifests by sha256, so that packets can be fetched
-    threshold : score above which a row of each table is anomalous, for the severity
+    threshold : score above which a row of each table is anomalous, to rank rows of different tables
+        and for the severity
     notes : what the reader must know of this hour, such as lost packets; put into each alert
 
     Raises
@@ -68,9 +69,9 @@ def group(
         return []
     sensor_id, hour = _only(scored, "sensor_id"), _only(scored, "hour")
     made = []
-    for case in cases(scored, rows, window_us):
+    for case in cases(scored, rows, window_us, threshold):
         why = aggregate(case.rows, reasons)
-        kind = kinds.kind_of(_seen(case, window_us))
+        kind = kinds.kind_of(_seen(case, window_us, frozenset(r.feature for r in why if r.table == "windows")))
         shown = _evidence(case, frames or {})
         top = case.rows[0] if case.rows else {**NO_ROW, "model_id": scored.column("model_id")[0].as_py()}
         made.append(
@@ -85,10 +86,11 @@ def group(
                 kind_hint=kind[0] if kind else None,
                 first_us=case.first_us,
                 last_us=case.last_us,
-                severity=severity(top["score"], (threshold or {}).get(top["table"]), len(case.windows), kind is not None),
+                severity=severity(top["excess"] if threshold else 0.0, len(case.windows), kind is not None),
                 rows_n=case.rows_n,
                 p_value=top["p_value"],
                 score=top["score"],
+                excess=round(top["excess"], 6),
                 reasons=why,
                 evidence=shown,
                 lineage=Lineage(
@@ -107,18 +109,17 @@ def group(
 
 def urgency(alert: Alert) -> tuple[Any, ...]:
     """Sort key, most urgent first: severity, then strangeness, then size, then a fixed order."""
-    return (-alert.level, -alert.score, alert.p_value, -alert.rows_n, alert.sensor_id, alert.hour, alert.host)
+    return (-alert.level, -alert.excess, alert.p_value, -alert.rows_n, alert.sensor_id, alert.hour, alert.host)
 
 
-def severity(score: float, threshold: float | None, windows_n: int, is_kind: bool) -> str:
+def severity(excess: float, windows_n: int, is_kind: bool) -> str:
     """How urgent, in words.
 
-    An alert is low. It rises by one step for each of: a score at least 1 above the threshold, so
-    ten times rarer than it; at least five windows, so that it lasts; a known kind of behaviour. All
-    three make it critical.
+    An alert is low. It rises by one step for each of: a score at least 1 above the threshold of its
+    table; at least five windows, so that it lasts; a known kind of behaviour. All three make it
+    critical.
     """
-    is_far = threshold is not None and score >= threshold + FAR_ABOVE
-    return SEVERITIES[1 + is_far + (windows_n >= LASTING_WINDOWS) + is_kind]
+    return SEVERITIES[1 + (excess >= FAR_ABOVE) + (windows_n >= LASTING_WINDOWS) + is_kind]
 
 
 def fingerprint(sensor_id: str, host: str, kind: str, reasons: Sequence[Reason]) -> str:
@@ -166,12 +167,13 @@ def _evidence(case: Case, frames: Frames) -> tuple[Any, ...]:
     return evidence(case.flows, anomalous, EVIDENCE_MOST, frames) if case.flows else ()
 
 
-def _seen(case: Case, window_us: int) -> list[kinds.Seen]:
+def _seen(case: Case, window_us: int, strange: frozenset[str]) -> list[kinds.Seen]:
     seen = []
     for window in case.window_rows:
         flows = case.flows.in_windows([window["start_us"]], window_us) if case.flows else None
         peers = flows.at(flows.is_out).peers(2) if flows else ()
-        seen.append(kinds.Seen(window, peers, flows.service_port() if flows else 0, flows.heaviest_peer() if flows else ""))
+        port, heaviest = (flows.service_port(), flows.heaviest_peer()) if flows else (0, "")
+        seen.append(kinds.Seen(window, peers, port, heaviest, strange))
     return seen
 
 

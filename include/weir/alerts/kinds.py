@@ -27,21 +27,33 @@ LOGIN_FLOWS = 20  # new logins to one service in one window; a person needs seco
 SYN_FLOOD_FLOWS = 1_000  # unanswered connections to one service in one window
 FLOOD_PACKETS = 30_000  # 500 packets/s for a minute to one service
 FLOOD_ANSWERED = 0.1  # packets back per packet sent
-BEACON_REGULARITY = 0.9
-BEACON_FLOWS = 6  # the fewest that have the five gaps regularity is made of
-TUNNEL_BYTES = 50_000  # about 700 ordinary DNS questions in one window
-EXFILTRATION_BYTES = 50_000_000
+BEACON = 0.7  # monitoring has this too, so the column must also be what was unusual
+DNS_BYTES = 50_000  # about 700 ordinary questions in one window
+ICMP_BYTES = 100_000  # twenty times one ping a second
+EXFILTRATION_BYTES = 10_000_000
+# What a site uses inside: private, shared, link-local and loopback addresses of both versions.
+INSIDE = tuple(
+    ipaddress.ip_network(net)
+    for net in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+        *("255.255.255.255/32", "0.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128", "::/128"),
+    )
+)
 EXFILTRATION_ASYMMETRY = math.log(10)  # ten times as much out as in
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a rule may look at: one window of one host, and that host's flows in it."""
+    """What a rule may look at: one window of one host, that host's flows in it, and what was unusual.
+
+    ``strange`` holds the features of windows that are among the alert's reasons.
+    """
 
     window: Mapping[str, Any]
     peers: Sequence[Peer]
     service_port: int
     heaviest_peer: str
+    strange: frozenset[str] = frozenset()
 
 
 def kind_of(seen: Sequence[Seen]) -> tuple[Kind, str] | None:
@@ -115,27 +127,36 @@ def _brute_force(seen: Seen) -> Shown:
     return w["service_flows_max"], f"opened {number(w['service_flows_max'])} connections to one {login} login"
 
 
-def _tunnel(seen: Seen) -> Shown:
+def _dns_tunnel(seen: Seen) -> Shown:
     w = seen.window
-    if w["dns_bytes_out"] < TUNNEL_BYTES:
+    if w["dns_bytes_out"] < DNS_BYTES:
         return None
     return w["dns_bytes_out"], f"sent {scaled(w['dns_bytes_out'], 'B')} to port 53"
 
 
+def _icmp_tunnel(seen: Seen) -> Shown:
+    w = seen.window
+    if w["icmp_bytes_out"] < ICMP_BYTES:
+        return None
+    return w["icmp_bytes_out"], f"sent {scaled(w['icmp_bytes_out'], 'B')} in ICMP messages"
+
+
 def _exfiltration(seen: Seen) -> Shown:
     w = seen.window
-    is_upload = w["bytes_out"] >= EXFILTRATION_BYTES and w["bytes_asymmetry"] >= EXFILTRATION_ASYMMETRY
+    is_upload = w["bytes_out_peer_max"] >= EXFILTRATION_BYTES and w["bytes_asymmetry"] >= EXFILTRATION_ASYMMETRY
     if not is_upload or not _is_outside(seen.heaviest_peer):
         return None
-    sent, received = scaled(w["bytes_out"], "B"), scaled(w["bytes_in"], "B")
-    return w["bytes_out"], f"sent {sent}, most of it {_to(seen)}, and received {received}"
+    sent, received = scaled(w["bytes_out_peer_max"], "B"), scaled(w["bytes_in"], "B")
+    return w["bytes_out_peer_max"], f"sent {sent} {_to(seen)}, outside this network, and received {received}"
 
 
 def _beacon(seen: Seen) -> Shown:
     w = seen.window
-    if w["regularity"] < BEACON_REGULARITY or w["service_flows_max"] < BEACON_FLOWS:
+    if w["beacon"] < BEACON or "beacon" not in seen.strange:
         return None
-    return w["regularity"], f"called one service {number(w['service_flows_max'])} times at even intervals"
+    return w[
+        "beacon"
+    ], f"called one service again and again, at even intervals and with even sizes ({w['beacon'] * 100:.0f} % alike)"
 
 
 def _to(seen: Seen) -> str:
@@ -143,11 +164,12 @@ def _to(seen: Seen) -> str:
 
 
 def _is_outside(address: str) -> bool:
-    """Whether an address lies in the public internet; data that leaves the house goes there."""
+    """Whether an address is one that only others use; what leaves this network goes there."""
     try:
-        return ipaddress.ip_address(address).is_global
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return False
+    return not ip.is_multicast and not any(ip in network for network in INSIDE)
 
 
 RULES: tuple[Rule, ...] = (
@@ -157,8 +179,9 @@ RULES: tuple[Rule, ...] = (
     Rule("host sweep", "T1046", "peers_out", _sweep),
     Rule("target of a port scan", "T1046", "ports_in", _scanned),
     Rule("brute force", "T1110", "service_flows_max", _brute_force),
-    Rule("DNS tunnel", "T1071.004", "dns_bytes_out", _tunnel),
-    Rule("exfiltration", "T1048", "bytes_out", _exfiltration),
-    Rule("beacon", "T1071", "regularity", _beacon),
+    Rule("DNS tunnel", "T1071.004", "dns_bytes_out", _dns_tunnel),
+    Rule("ICMP tunnel", "T1095", "icmp_bytes_out", _icmp_tunnel),
+    Rule("exfiltration", "T1048", "bytes_out_peer_max", _exfiltration),
+    Rule("beacon", "T1071", "beacon", _beacon),
 )
 """In the order they are asked; the first that is met gives the name. Techniques are ATT&CK's."""

@@ -49,7 +49,7 @@ def text(alert: Alert) -> str:
         clean(alert.words, 400),
         "",
         f"Severity  {alert.severity}",
-        f"Kind      {_kind(alert)}",
+        f"Like      {_kind(alert)}",
         f"Host      {clean(alert.host)}",
         f"Seen by   {clean(alert.sensor_id)}, {when(alert.first_us)} to {when(alert.last_us)} UTC",
         f"Rows      {number(alert.rows_n)}; score {alert.score:.1f}, p = {alert.p_value:.2g}",
@@ -81,7 +81,7 @@ def share_words(share: float) -> str:
 
 def _kind(alert: Alert) -> str:
     if alert.kind_hint is None:
-        return "not known; the row is strange, which is not yet an attack"
+        return "no known kind: strange, not yet an attack"
     return f"{alert.kind_hint.name} (ATT&CK {alert.kind_hint.technique})"
 
 

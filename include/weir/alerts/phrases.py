@@ -13,6 +13,7 @@ from weir.schema import TABLES
 from weir.words import clean, number, protocol, quantity, span
 
 COLUMNS = {table: {column.name: column for column in columns} for table, columns in TABLES.items()}
+ALIKE = {"regularity", "size_regularity", "beacon"}
 COUNTS = {"packets", "flows", "hosts", "ports"}
 
 DID: Mapping[str, str] = {
@@ -28,15 +29,26 @@ DID: Mapping[str, str] = {
     "bytes_in": "received {}",
     "unanswered_out": "started {} that nobody answered",
     "refused_out": "started {} that were refused",
+    "unanswered_in": "gave no answer to {}",
+    "refused_in": "refused {}",
+    "empty_out": "started {} of TCP without any payload",
+    "empty_in": "was the target of {} of TCP without any payload",
+    "peers_out_rare": "contacted {} that no other host contacted",
+    "bytes_out_peer_max": "sent {} to one host",
     "failed_share": "had {} of its flows unanswered or refused",
     "syn_out": "sent {} that ask for a connection",
+    "dns_out": "started {} to port 53",
+    "icmp_bytes_out": "sent {} in ICMP messages",
+    "service_flows_in_max": "was the target of {} of one host to one port",
+    "size_regularity": "sent flows to one service whose sizes are {} alike",
+    "beacon": "called one service in a way that is {} like a machine calling home",
     "udp_out": "started {} over UDP",
     "icmp_out": "started {} of ICMP",
     "service_flows_max": "started {} to one service",
     "service_packets_max": "sent {} to one service",
     "port_entropy": "spread its flows over ports by {}",
     "peer_entropy": "spread its flows over hosts by {}",
-    "regularity": "called one service with a regularity of {}",
+    "regularity": "called one service at intervals that are {} alike",
     "payload_out_mean": "sent packets with {} of payload on average",
     "dns_bytes_out": "sent {} to port 53",
     "duration_mean_us": "started flows that lasted {} on average",
@@ -68,7 +80,7 @@ def sentence(
         told_words, _, usual_words = first.words.partition("; ")
         return f"{clean(host)} {told_words}{_within(within_us)}; {usual_words}."
     flow = next((e for e in evidence if e.is_anomalous), None)
-    return f"{_flow(flow) if flow else clean(host) + ' had a flow'} with {first.words}."
+    return f"{_flow(flow) if flow else clean(host) + ' had a flow'} unusual for its {first.words}."
 
 
 def _flow(flow: Evidence) -> str:
@@ -85,12 +97,18 @@ def _did(feature: str, meaning: str, unit: str, value: float, table: str) -> str
         return f"sent {_ratio(value)} as many bytes as it received"
     if table == "windows" and feature in DID:
         return DID[feature].format(_value(feature, unit, value))
-    return f"{meaning}: {_value(feature, unit, value)}"
+    return f"{_sides(meaning)}: {_value(feature, unit, value)}"
+
+
+def _sides(meaning: str) -> str:
+    """A column's meaning without the short names of the two sides."""
+    words = meaning.replace("sent fwd", "of the starter").replace("sent bwd", "of the other side")
+    return words.replace(" fwd", " of the starter").replace(" bwd", " of the other side")
 
 
 def _value(feature: str, unit: str, value: float) -> str:
-    if feature.endswith("_share"):
-        return f"{value:.0%}"
+    if feature.endswith("_share") or feature in ALIKE:
+        return f"{value * 100:.0f} %"
     return quantity(value, unit)
 
 

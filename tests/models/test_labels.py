@@ -7,7 +7,8 @@ from weir.models import labels
 HEADER = "src_ip,src_port,dst_ip,dst_port,ip_proto,first_seen,last_seen,label\n"
 NINE = "2024-03-04T09:00:00.000000Z"
 NINE_US = 1_709_542_800_000_000
-LIST = HEADER + f"10.0.0.1,5000,10.0.0.2,80,6,{NINE},2024-03-04T09:00:10Z,web-scan\n10.0.0.3,1,10.0.0.2,80,6,{NINE},{NINE},benign\n"
+SCAN = f"10.0.0.1,5000,10.0.0.2,80,6,{NINE},2024-03-04T09:00:10Z,web-scan\n"
+LIST = f"{HEADER}{SCAN}10.0.0.3,1,10.0.0.2,80,6,{NINE},{NINE},benign\n"
 
 
 def flows(*rows: tuple[str, int, str, int, int]) -> pa.Table:
@@ -43,7 +44,11 @@ def test_both_hosts_of_an_attack_are_labelled_in_its_window_only() -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a,b\n1,2\n", "columns src_ip"), (HEADER + "10.0.0.1,x,10.0.0.2,80,6,a,b,c\n", "line 2"), (HEADER + "10.0.0.1,1\n", "line 2")],
+    [
+        ("a,b\n1,2\n", "columns src_ip"),
+        (HEADER + "10.0.0.1,x,10.0.0.2,80,6,a,b,c\n", "line 2"),
+        (HEADER + "10.0.0.1,1\n", "line 2"),
+    ],
 )
 def test_a_bad_list_is_refused_and_the_line_named(text: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words):

@@ -16,6 +16,7 @@ from weir.models.train import TrainedModel, train
 from weir.settings import AlertSettings, TrainSettings
 
 NINE = 1_709_542_800_000_000  # 2024-03-04T09:00:00Z, us
+BUDGET = 40  # alerts a day; few enough that the calibration of these tables supports it
 PROTOCOLS = np.array([6, 6, 6, 17, 17, 1])
 
 
@@ -25,7 +26,7 @@ def trained(detector: str = "zscore") -> TrainedModel:
     settings = TrainSettings(flows_detector=detector, windows_detector=detector)
     tables = {"flows": table("flows", 900, seed=1), "windows": table("windows", 500, seed=2)}
     with patch.dict(DETECTORS, {"pair": lambda: Pair(effort=0.1)}):  # a tenth of the steps is enough for tests
-        return train(tables, settings, AlertSettings(), data_version="v1")
+        return train(tables, settings, AlertSettings(budget_per_day=BUDGET), data_version="v1")
 
 
 def artifact(detector: str = "zscore") -> Artifact:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from synthetic import columns, table, trained
+from synthetic import BUDGET, columns, table, trained
 from weir.errors import ArtifactError, SchemaError
 from weir.models.artifact import opened
 from weir.models.detectors.members import DETECTORS
@@ -63,7 +63,7 @@ def test_a_model_finds_strange_rows_and_leaves_normal_ones_alone() -> None:
 
 def test_the_manifest_says_what_the_budget_came_to() -> None:
     budget = trained().manifest["budget"]
-    assert budget["per_day"] == AlertSettings().budget_per_day
+    assert budget["per_day"] == BUDGET
     assert budget["promise"] <= budget["per_day"]
     assert "alerts a day" in budget["words"]
 
@@ -142,3 +142,9 @@ def test_one_table_that_cannot_promise_leaves_the_model_without_a_promise() -> N
     few = train(tables(), QUICK, AlertSettings(budget_per_day=1), "v1")
     assert few.manifest["budget"]["promise"] is None
     assert "no promise" in few.manifest["budget"]["words"]
+
+
+def test_a_detector_that_judges_rows_apart_is_calibrated_on_all_of_them() -> None:
+    facts = train(tables(), dataclasses.replace(QUICK, windows_detector="record"), AlertSettings(), "v1").manifest["tables"]
+    assert facts["windows"]["held_back"] == facts["windows"]["fitted"]
+    assert facts["flows"]["held_back"]["first_us"] > facts["flows"]["fitted"]["last_us"]

@@ -68,7 +68,10 @@ class Fitted:
 
 
 def train(tables: Mapping[str, pa.Table], settings: TrainSettings, alerts: AlertSettings, data_version: str) -> TrainedModel:
-    """Fit one detector per table on the earlier rows, calibrate on the later ones, and pack both.
+    """Fit one detector per table, calibrate it on rows it has not seen, and pack both.
+
+    A detector is fitted on the earlier rows and calibrated on the later ones; one that can judge each
+    row by what the others taught (``judges_apart``) learns from all and is calibrated on all.
 
     The rows are taken to be mostly normal. The same tables, settings and version give the same bytes.
 
@@ -82,11 +85,7 @@ def train(tables: Mapping[str, pa.Table], settings: TrainSettings, alerts: Alert
     rows = {name: read(tables[name], name) for name in artifact.TABLES}
     cut = _cut(rows, settings.calibrate_share)
     fitted = {name: _fit(name, rows[name], cut, settings) for name in artifact.TABLES}
-    hours = _hours(list(fitted.values()))
-    limits = {
-        name: budget(maxima([part.held_back.group], [part.score]), hours, alerts.budget_per_day * BUDGET_SHARE[name])
-        for name, part in fitted.items()
-    }
+    limits = {name: _limit(part, alerts.budget_per_day * BUDGET_SHARE[name]) for name, part in fitted.items()}
     facts = {
         "data_version": data_version,
         "seed": settings.seed,
@@ -96,6 +95,10 @@ def train(tables: Mapping[str, pa.Table], settings: TrainSettings, alerts: Alert
     files = artifact.pack(facts, {name: fitted[name].graph for name in artifact.TABLES})
     opened = artifact.opened(files, "the model just trained")
     return TrainedModel(opened.model_id, opened.manifest, files)
+
+
+def _limit(part: Fitted, per_day: float) -> Budget:
+    return budget(maxima([part.held_back.group], [part.score]), _hours(part.held_back), per_day)
 
 
 def together(limits: Mapping[str, Budget], per_day: float) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def _fit(name: str, rows: Rows, cut: int, settings: TrainSettings) -> Fitted:
         )
     detector = DETECTORS[choose(name, len(fitted.x), settings)]()
     if detector.judges_apart:
-        return _fit_apart(name, rows, cut, detector, settings.seed)
+        return _fit_apart(name, rows, detector, settings.seed)
     fitted = _sample(fitted, settings)
     encoder = _encoder(name, fitted.x, detector)
     detector.fit(encoder.encode(fitted.x), settings.seed)
@@ -166,14 +169,17 @@ def _fit(name: str, rows: Rows, cut: int, settings: TrainSettings) -> Fitted:
     return Fitted(name, encoder, detector, graph, fitted, held_back, score)
 
 
-def _fit_apart(name: str, rows: Rows, cut: int, detector: Detector, seed: int) -> Fitted:
-    """Learn from all rows; calibrate on the later ones, each judged by the hosts and hours that are not its own."""
+def _fit_apart(name: str, rows: Rows, detector: Detector, seed: int) -> Fitted:
+    """Learn from all rows and calibrate on all, each judged by the hosts and hours that are not its own.
+
+    No row has seen itself, nor its near copies of the same hour, so none need be held back in time;
+    twice as many host-hours then support the threshold.
+    """
     encoder = _encoder(name, rows.x, detector)
     group = np.unique(rows.group.astype(str), return_inverse=True)[1]
     reference = detector.fit_apart(encoder.encode(rows.x), group, seed)
-    late = rows.start_us >= cut
-    score = Surprise.fit(reference).of(reference[late])
-    return Fitted(name, encoder, detector, _whole(encoder, detector, reference), rows, rows.where(late), score)
+    score = Surprise.fit(reference).of(reference)
+    return Fitted(name, encoder, detector, _whole(encoder, detector, reference), rows, rows, score)
 
 
 def _encoder(name: str, x: NDArray[np.float64], detector: Detector) -> Encoder:
@@ -217,14 +223,11 @@ def _whole(encoder: Encoder, detector: Detector, reference: NDArray[np.float32])
     return graph.bytes({name: (value, np.float64) for name, value in zip(artifact.OUTPUTS, (score, p_value, usual), strict=True)})
 
 
-def _hours(parts: list[Fitted]) -> float:
-    """Capture time the held-back rows span, summed over sensors, h; at least a minute."""
-    seen: dict[str, list[int]] = {}
-    for part in parts:
-        for group, start in zip(part.held_back.group, part.held_back.start_us, strict=True):
-            seen.setdefault(group.split("\t")[0], []).append(int(start))
-    spans = [max(starts) - min(starts) for starts in seen.values()]
-    return sum(max(span, 60 * schema.US_PER_S) for span in spans) / schema.HOUR_US
+def _hours(rows: Rows) -> float:
+    """Capture time the rows span, summed over sensors, h; at least a minute each."""
+    sensor = np.array([group.split("\t")[0] for group in rows.group])
+    spans = [np.ptp(rows.start_us[sensor == name]) for name in np.unique(sensor)]
+    return float(sum(max(span, 60 * schema.US_PER_S) for span in spans)) / schema.HOUR_US
 
 
 def _facts(part: Fitted, limit: Budget, settings: TrainSettings) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def test_a_calm_day_is_well(make_inputs: Make, make_alert: Make) -> None:
     }
     made = content(**make_inputs(ledger=calm, alerts=[make_alert(severity="low")]))
     assert (made["verdict"]["level"], made["verdict"]["words"]) == ("well", "All well")
-    assert points(made) == ["1 alert of medium severity or below.", "The ledger balances; no packet was lost."]
+    assert points(made) == ["1 alert of low severity.", "The ledger balances; no packet was lost."]
 
 
 @pytest.mark.parametrize(

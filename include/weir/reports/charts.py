@@ -127,29 +127,27 @@ def _traffic(figure: Figure, content: Mapping[str, Any], ink: str) -> None:
 
 
 def _scores(figure: Figure, content: Mapping[str, Any], ink: str) -> None:
+    """One panel per table, as each has a scale and a threshold of its own."""
     scores = content["scores"]
     series = scores["series"]
+    names = [name for name in scores["threshold"] if any(v is not None for v in series[name])]
     hours = _hours(series)
-    figure.set_size_inches(WIDTH_IN, 2.5)
-    axes = figure.subplots()
-    for name, limit in scores["threshold"].items():
+    figure.set_size_inches(WIDTH_IN, 0.5 + 1.35 * len(names))
+    panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, name in zip(panels, names, strict=True):
+        limit = scores["threshold"][name]
         values = np.array([np.nan if v is None else v for v in series[name]], float)
         colour, mark = MARKS.get(name, (GREY, "s"))
         for these, size, alpha in ((values <= limit, 3.0, 0.5), (values > limit, 6.0, 1.0)):
-            label = f"{name}, highest score" if size > 3 else None
-            axes.plot(
-                hours[these], values[these], mark, color=colour, markersize=size, markeredgewidth=0, alpha=alpha, label=label
-            )
-    for limit in sorted(set(scores["threshold"].values())):
-        axes.axhline(limit, color=VERMILION, linewidth=1.2, linestyle=(0, (5, 3)), label=f"threshold {limit:.2f}")
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, 0.0), high + 0.06 * (high - low))
-    axes.yaxis.set_major_locator(_few(4))
-    _plain(axes, ink)
-    _time_axis(axes, series, ink)
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, frameon=False, labelcolor=ink, handletextpad=0.4, borderaxespad=0
-    )
+            axes.plot(hours[these], values[these], mark, color=colour, markersize=size, markeredgewidth=0, alpha=alpha)
+        axes.axhline(limit, color=VERMILION, linewidth=1.2, linestyle=(0, (5, 3)))
+        low, high = float(np.nanmin(values)), max(float(np.nanmax(values)), limit)
+        axes.set_ylim(min(low, 0.0) - 0.04 * high, high * 1.15)
+        axes.yaxis.set_major_locator(_few(3))
+        axes.set_title(f"{name.capitalize()}: highest score", loc="left", color=ink, fontsize=FONT_PT, fontweight="bold")
+        axes.set_title(f"threshold {limit:.2f}", loc="right", color=VERMILION, fontsize=FONT_PT)
+        _plain(axes, ink)
+    _time_axis(panels[-1], series, ink)
 
 
 def _alerts(figure: Figure, content: Mapping[str, Any], ink: str) -> None:

@@ -123,7 +123,7 @@ def cleaned(value: Any) -> Any:
 def _urgency(alert: Facts) -> tuple[Any, ...]:
     return (
         SEVERITIES.index(alert["severity"]),
-        -alert["score"],
+        -alert.get("excess", alert["score"]),
         alert["p_value"],
         alert["sensor_id"],
         alert["hour"],

@@ -93,7 +93,7 @@ def _part(part: Part) -> list[str]:
     lines = ["", "", part.title.upper(), "-" * len(part.title), *part.lead]
     for card in part.cards:
         lines += ["", f"[{card.severity}, {card.status}]", card.words]
-        lines += [f"  {name + ':':<7}{words}" for name, words in card.facts]
+        lines += [f"  {name + ':':<12}{words}" for name, words in card.facts]
         lines += [f"  {share:4.0%}   {words}" for words, share in card.reasons]
         lines += [f"  {words}" for words in (*card.packets, *card.notes)]
     for table in part.tables:

@@ -23,7 +23,7 @@ def alerts(content: Facts, cards: int, lines: int) -> Part:
     rest = [*told[cards:], *(a for a in content["alerts"] if a.get("delivery") not in ("delivered", "failed"))]
     words = [f"{plural(counts['delivered']['alerts'], 'alert was', 'alerts were')} sent"]
     for delivery, phrase in (
-        ("grouped", "went on from an earlier one"),
+        ("grouped", "belonged to one that was sent"),
         ("over_budget", "held back by the budget"),
         ("failed", "could not be sent"),
     ):
@@ -51,7 +51,7 @@ def scores(content: Facts) -> Part:
         f"({share(t['anomalies'], t['rows'])})."
         for name, t in tables.items()
     ]
-    note = "Higher is stranger: a step of 1 is ten times rarer among the normal rows the model was calibrated with."
+    note = "Higher is stranger. Each table has a scale of its own, and a threshold that spends its part of the alert budget."
     return Part("scores", "How strange it was", [" ".join(told)], chart="scores", note=note)
 
 
@@ -67,7 +67,7 @@ def _card(alert: Facts) -> Card:
     facts = [
         ("Host", f"{alert['host']}, seen by {alert['sensor_id']}"),
         ("When", f"{when(alert['first_us'], True)} to {when(alert['last_us'], True)[11:]}"),
-        ("Kind", f"{kind['name']} (ATT&CK {kind['technique']})" if kind else "none known: strange, not yet an attack"),
+        ("Looks like", f"{kind['name']} (ATT&CK {kind['technique']})" if kind else "no known kind: strange, not yet an attack"),
         ("Peers", peers or "not known"),
         ("Score", f"{alert['score']:.1f} (p = {alert['p_value']:.2g}), {plural(alert['rows_n'], 'row')}, by model {model}"),
         ("Ids", f"alert {alert['alert_id']}, fingerprint {alert['fingerprint']}"),
@@ -80,7 +80,12 @@ def _card(alert: Facts) -> Card:
 def _status(alert: Facts) -> str:
     seen = alert.get("times_seen", 1)
     again = f", no. {number(seen)} of its kind since {when(alert['first_seen_us'])[:10]}" if seen > 1 else ""
-    words = {"delivered": "known" if again else "new", "grouped": "goes on", "over_budget": "held back", "failed": "not sent"}
+    words = {
+        "delivered": "known" if again else "new",
+        "grouped": "goes on" if again else "part of another alert",
+        "over_budget": "held back",
+        "failed": "not sent",
+    }
     return words.get(alert.get("delivery", ""), "not decided") + again
 
 

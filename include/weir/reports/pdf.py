@@ -177,9 +177,9 @@ def _card(sheet: FPDF, card: Card) -> None:
 
 def _pair(sheet: FPDF, name: str, words: str) -> None:
     _font(sheet, 8, SOFT)
-    sheet.cell(16, 4.3, name)
+    sheet.cell(19, 4.3, name)
     _font(sheet, 8, INK)
-    sheet.multi_cell(sheet.epw - 16, 4.3, _known(sheet, words), align="L", new_x="LMARGIN", new_y="NEXT")
+    sheet.multi_cell(sheet.epw - 19, 4.3, _known(sheet, words), align="L", new_x="LMARGIN", new_y="NEXT")
 
 
 def _bar(sheet: FPDF, share: float, words: str) -> None:

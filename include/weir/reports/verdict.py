@@ -66,12 +66,12 @@ def _arrivals(content: Mapping[str, Any]) -> Iterator[Point]:
 def _alerts(content: Mapping[str, Any]) -> Iterator[Point]:
     counts = content["alert_counts"]
     severities = counts["severities"]
-    for severity, level in (("critical", "act"), ("high", "look")):
+    for severity, level in (("critical", "act"), ("high", "look"), ("medium", "look")):
         if severities.get(severity):
             yield level, f"{plural(severities[severity], f'{severity} alert')}."
-    rest = sum(n for severity, n in severities.items() if severity not in ("critical", "high"))
+    rest = sum(n for severity, n in severities.items() if severity in ("low", "informational"))
     if rest:
-        yield "well", f"{plural(rest, 'alert')} of medium severity or below."
+        yield "well", f"{plural(rest, 'alert')} of low severity."
     if counts["failed"]["alerts"]:
         yield "act", f"{plural(counts['failed']['alerts'], 'alert')} could not be sent."
     if counts["over_budget"]["alerts"]:

@@ -1,6 +1,7 @@
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,3 +183,11 @@ def test_notes_of_the_hour_travel_with_each_alert(scan: dict[str, Any]) -> None:
 
 def test_severity_words_rise() -> None:
     assert SEVERITIES == ("informational", "low", "medium", "high", "critical")
+
+
+def test_every_field_of_an_alert_is_documented(scan: dict[str, Any]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "alert.md").read_text()
+    (alert,) = group(**scan)
+    whole = to_dict(alert)
+    for facts in (whole, whole["evidence"][0], whole["reasons"][0], whole["peers"][0], whole["kind_hint"], whole["lineage"]):
+        assert [name for name in facts if f"`{name}`" not in page] == []

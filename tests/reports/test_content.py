@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +108,8 @@ def test_a_report_is_named_by_its_day_or_iso_week(make_inputs: Make) -> None:
 
 def test_the_same_inputs_give_the_same_content(make_inputs: Make) -> None:
     assert content(**make_inputs()) == content(**make_inputs())
+
+
+def test_every_key_of_the_content_is_documented(days: dict[str, Facts]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats" / "report.md").read_text()
+    assert [key for key in days["ordinary"] if f"`{key}`" not in page] == []

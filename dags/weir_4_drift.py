@@ -3,7 +3,8 @@
 Starts by itself when `weir_2_features` has validated hours. Each hour is compared with the
 champion's own training rows; the verdict is one of `no drift`, `drift`, `insufficient data`.
 
-- `units` lists the hours that are new, or those you gave when you started it by hand.
+- `units` lists the hours that are new, or those you gave when you started it by hand; none while there
+  is no champion to compare with.
 - `drift` judges an hour, and leaves Evidently's report under `4_models/drift/`.
 - `hand_over` starts `weir_3_train`, **only** when an hour drifted; pink otherwise.
 - `summary` counts the verdicts; it is also the note of the run.
@@ -35,6 +36,10 @@ def drift() -> None:
 
     @task
     def units(*, params: Any = None, triggering_asset_events: Any = None) -> list[str]:
+        from weir import jobs
+
+        if jobs.models()["champion"] is None:
+            return []
         return list(params["units"]) or units_in(triggering_asset_events)
 
     @task(task_id="drift", map_index_template=CALLED)

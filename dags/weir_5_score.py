@@ -51,7 +51,7 @@ def score() -> None:
         return jobs.score(unit)
 
     @task(map_index_template=CALLED)
-    def alert(scored: dict[str, Any], *, run_id: str = "") -> dict[str, Any]:
+    def alert(scored: dict[str, Any], *, run_id: Any = None) -> dict[str, Any]:
         from weir import jobs
 
         unit = scored["unit"]

@@ -167,13 +167,14 @@ class Api:
                 return str(self.get(f"{path}/summary/xcomEntries/return_value?deserialize=true")["value"])
         return ""
 
-    def log(self, task: dict[str, Any]) -> list[str]:
-        """What a task logged, one event a line."""
+    def errors(self, task: dict[str, Any]) -> list[str]:
+        """The errors that a task's last try logged, one a line."""
         path = (
             f"/api/v2/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
             f"/logs/{max(task['try_number'], 1)}?map_index={task['map_index']}"
         )
-        return [_event(line) for line in self.get(path).get("content", [])]
+        said = self.get(path).get("content", [])
+        return [_event(line) for line in said if isinstance(line, dict) and line.get("level") in ("error", "critical")]
 
     def get(self, path: str) -> Any:
         """Ask for something."""
@@ -201,10 +202,8 @@ class Api:
             raise SiteError(f"Airflow does not answer at {self.root}: {error.reason}") from error
 
 
-def _event(line: Any) -> str:
+def _event(line: dict[str, Any]) -> str:
     """One entry of a task's log as text."""
-    if not isinstance(line, dict):
-        return str(line)
     return " ".join([str(line.get("event", "")), *_errors(line.get("error_detail") or [])]).strip()
 
 

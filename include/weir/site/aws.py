@@ -23,6 +23,7 @@ BUCKET = "weir"
 ALERTS = "weir-alerts"  # both the topic and the queue that listens to it
 MAIL_FROM = "weir@example.org"
 MAIL_TO = "operator@example.org"
+NO_FILE = Path(__file__).with_name("__init__.py")  # an empty file; some clients refuse one that does not exist
 ANSWER_S = 5.0
 MESSAGES_AT_ONCE = 10  # the most SQS gives
 
@@ -44,8 +45,8 @@ def client_env(ports: Ports) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "weir-demo",
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_CONFIG_FILE": str(NO_FILE),
+        "AWS_SHARED_CREDENTIALS_FILE": str(NO_FILE),
     }
 
 

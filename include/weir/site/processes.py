@@ -20,6 +20,7 @@ from pathlib import Path
 
 from weir.errors import SiteError
 from weir.site.places import Places
+from weir.store import put
 
 GUARD = Path(__file__).with_name("guard.py")
 LOOK_S = 0.1  # between two looks at a service that starts or stops
@@ -133,7 +134,7 @@ def end_leftovers(places: Places) -> list[str]:
     """End what an earlier supervisor left running, by its notes; their names."""
     ended = []
     for note in sorted(places.run.glob("*.json")):
-        pid, started = json.loads(note.read_text() or "[0, 0]")
+        pid, started = json.loads(note.read_text())
         if _started(pid) == started:
             _end(pid, started)
             ended.append(note.stem)
@@ -154,8 +155,7 @@ def _end(pid: int, started: int) -> None:
 
 def _note(path: Path, pid: int) -> None:
     """Remember a guard by pid and start, as pids are used again."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([pid, _started(pid)]))
+    put(path, json.dumps([pid, _started(pid)]).encode())
 
 
 def _started(pid: int) -> int:

@@ -26,7 +26,7 @@ from weir.site.progress import Progress
 FIRST_HOUR = datetime(2024, 3, 4, 8, tzinfo=UTC)
 DAY = FIRST_HOUR.date().isoformat()
 QUIET_HOURS = 6
-HOSTS = 40
+HOSTS = 50
 SEED = 7
 ATTACKS = ("portscan", "c2-beacon", "exfiltration")
 SENSOR = "office"
@@ -122,8 +122,8 @@ def _why(site: Platform, run: dict[str, Any]) -> str:
     failed = [task for task in site.api.tasks(run) if task["state"] == "failed"]
     if not failed:
         return f"{run['dag_id']} failed; see {site.places.logs}/airflow-scheduler.log"
-    log = [line for line in site.api.log(failed[0]) if line][-8:]
-    return "\n".join([f"{run['dag_id']} failed at {failed[0]['task_id']}:", *(f"    {line}" for line in log)])
+    said = [f"    {line}" for line in site.api.errors(failed[0])]
+    return "\n".join([f"{run['dag_id']} failed at {failed[0]['task_id']}:", *said])
 
 
 def ended_runs(site: Platform) -> list[Ended]:

@@ -49,7 +49,7 @@ def packets(hour: str) -> list[tuple[str, bytes]]:
 def test_an_ordinary_hour_and_an_attacked_one_are_shipped():
     labels = [{row["label"] for row in rows(f"{hour}.timeline.csv")} for hour in HOURS]
     assert labels[0] == {"benign"}
-    assert len(labels[1] - {"benign"}) == 10
+    assert len(labels[1] - {"benign"}) == 11
 
 
 def test_the_captures_are_small():

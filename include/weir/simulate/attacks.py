@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from weir.simulate import messages
-from weir.simulate.normal import Scene, tls_turns
 from weir.simulate.office import Host, Office, path, stranger
+from weir.simulate.scene import Scene, tls_turns
 from weir.simulate.talk import Path, Turn, ask, filler, ping, tcp, tcp_refused, tcp_unanswered, udp
 from weir.simulate.tape import Tape
 from weir.simulate.wire import SYN, TCP, US_PER_S, Sender

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from weir.simulate import messages
-from weir.simulate.normal import Scene, look_up, tls_turns
 from weir.simulate.office import Host, path
+from weir.simulate.scene import Scene, look_up, tls_turns
 from weir.simulate.talk import Path, Turn, ask, filler, ping, tcp, udp
 from weir.simulate.wire import US_PER_S, Endpoint
 

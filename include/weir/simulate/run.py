@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from weir.errors import SettingsError
 from weir.simulate.attacks import ATTACKS, Attack, Plan
-from weir.simulate.normal import HABITS, Scene
+from weir.simulate.normal import HABITS
 from weir.simulate.office import Office, build
 from weir.simulate.rounds import HOUR_S, client_rounds, site_rounds
+from weir.simulate.scene import Scene
 from weir.simulate.tape import BENIGN, Tape, flows_csv, timeline_csv
 from weir.simulate.wire import US_PER_S, pcap
 from weir.store import put
@@ -63,7 +65,7 @@ Progress = Callable[[int, int], None]
 def simulate(
     out: Path, *, start: datetime, hours: int, seed: int, hosts: int = 50, attacks: Sequence[str] = (),
     intensity: float = 1.0, quiet_start_s: int = QUIET_START_S, is_packed: bool = False, progress: Progress | None = None,
-) -> dict[str, object]:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
     """Write ``<out>/<hour>.pcap`` for each hour, ``labels.flows.csv`` and ``labels.timeline.csv``.
 
     Parameters
@@ -73,7 +75,7 @@ def simulate(
     seed : the same seed and arguments give the same bytes
     hosts : clients in the office, from 4 to 2,000
     attacks : names from ``weir.simulate.attacks.ATTACKS``; spread over the time after ``quiet_start_s``
-    intensity : 1 is about 50,000 packets, 3,000 flows and 20 MB in an hour of work for 50 hosts
+    intensity : 1 is about 70,000 packets, 6,000 flows and 35 MB in an hour of work for 50 hosts
     is_packed : write ``.pcap.gz``
     progress : called with (hours written, hours)
 

@@ -40,7 +40,8 @@ to
       --when-full WHAT     drop-newest, drop-oldest or stop, when the limit is reached (drop-newest);
                            leftovers of acknowledged segments go first in any case
       --level N            zstd level, 1 to 19 (1)
-  -w, --write FILE         write an uncompressed capture file too, or instead; - is stdout
+  -w, --write FILE         write an uncompressed capture file too, or instead, in pieces of 1 MiB;
+                           - is stdout
 other
       --user NAME          become this user once the interface or file is open
       --no-sandbox         keep all rights; for debuggers

@@ -89,15 +89,23 @@ void Recorder::Store(const Batch& batch, Stretch* stretch, bool hasty) {
   counters_.received += packets;
   counters_.read += packets;
   const std::span<const std::byte> records = batch.records().subspan(stretch->begin, stretch->end - stretch->begin);
-  const bool in_plain = plain_ != nullptr && plain_->Write(batch.format, records);
+  const bool in_plain = plain_ != nullptr && plain_->Write(batch.format, records, packets);
   if (spool_ != nullptr) {
     if (!StoreInSpool(batch.format, records, stretch->facts, hasty)) return;
   } else if (!in_plain) {
     counters_.drop_disk += packets;
+    MoveLost();
     return;
   }
   counters_.written += packets;
   counters_.truncated += stretch->facts.truncated;
+}
+
+// Packets that the plain file took and then lost.
+void Recorder::MoveLost() {
+  const std::uint64_t lost = plain_->TakeLost();
+  counters_.written -= lost;
+  counters_.drop_disk += lost;
 }
 
 // False where the packets were counted as lost instead.
@@ -232,10 +240,7 @@ void Recorder::SealCounts() {
 }
 
 void Recorder::Finish() {
-  if (plain_ != nullptr && !plain_->Close() && spool_ == nullptr) {
-    counters_.drop_disk += counters_.written;
-    counters_.written = 0;
-  }
+  if (plain_ != nullptr && !plain_->Close() && spool_ == nullptr) MoveLost();
   if (spool_ != nullptr) {
     Seal();
     SealCounts();

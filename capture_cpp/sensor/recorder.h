@@ -43,6 +43,7 @@ class Recorder {
   bool EndsBefore(const Stretch& stretch, std::int64_t time_us, std::size_t record_bytes) const;
   bool IsOld() const;
   void Store(const Batch& batch, Stretch* stretch, bool hasty);
+  void MoveLost();
   bool StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty);
   bool OpenSegment(const RecordFormat& format, std::int64_t time_us);
   bool MakeRoom(std::uint64_t bytes);

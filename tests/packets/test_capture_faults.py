@@ -212,3 +212,22 @@ def test_hidden_files_of_other_sensors_are_left_alone(capture, source, tmp_path)
     before = {name: (folder / name).read_bytes() for name in others}
     capture("-r", source)
     assert {name: (folder / name).read_bytes() for name in others} == before
+
+
+def test_a_plain_file_on_a_full_disk_ends_whole_and_the_rest_is_counted(binary, write_pcap, pcaps, tmp_path):
+    packets = random_packets(pcaps, 5000)
+    command = ["prlimit", "--fsize=3000000", binary, "-r", write_pcap(packets), "-w", tmp_path / "out.pcap"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4
+    totals = pcaps.parse_events(done.stderr)[-1]["counters"]
+    _, kept = pcaps.read_pcap((tmp_path / "out.pcap").read_bytes())
+    assert kept == packets[: len(kept)]
+    assert len(kept) == totals["written"] > 1500
+    assert totals["written"] + totals["drop_disk"] == totals["read"] == 5000
+
+
+@pytest.mark.parametrize("count", [1, 1000, 1043, 1044, 1045, 3000])
+def test_a_plain_file_has_every_packet_however_its_pieces_fall(binary, write_pcap, pcaps, tmp_path, count):
+    packets = random_packets(pcaps, count, size=988)
+    subprocess.run([binary, "-r", write_pcap(packets), "-w", tmp_path / "out.pcap"], capture_output=True, check=True, timeout=60)
+    assert pcaps.read_pcap((tmp_path / "out.pcap").read_bytes())[1] == packets

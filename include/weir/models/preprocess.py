@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -50,16 +51,16 @@ class Encoder:
     """logarithms below this count as this; None: as they are"""
 
     @classmethod
-    def fit(cls, names: tuple[str, ...], x: NDArray[np.float64]) -> Self:
-        """Learn from training rows alone, float64, shape (n, d), finite."""
+    def fit(cls, names: tuple[str, ...], x: NDArray[np.float64], codes: Collection[str] = CODES) -> Self:
+        """Learn from training rows alone, float64, shape (n, d), finite; ``codes`` says which columns are names."""
         scale = np.array([PERCENT if _is_share(name) else 1.0 for name in names])
         logs = _log(x * scale)
         sd = logs.std(axis=0)
         rarity, usual = {}, np.median(x, axis=0)
-        for column in (number for number, name in enumerate(names) if name in CODES):
-            codes, count = np.unique(x[:, column].astype(np.int64), return_counts=True)
-            rarity[column] = dict(zip(codes.tolist(), (-np.log10(count / len(x))).tolist(), strict=True))
-            usual[column] = codes[count.argmax()]
+        for column in (number for number, name in enumerate(names) if name in codes):
+            seen, count = np.unique(x[:, column].astype(np.int64), return_counts=True)
+            rarity[column] = dict(zip(seen.tolist(), (-np.log10(count / len(x))).tolist(), strict=True))
+            usual[column] = seen[count.argmax()]
         spread = np.where(sd > FLAT, sd, 1.0)
         return cls(names, logs.mean(axis=0), spread, x.min(axis=0), x.max(axis=0), usual, rarity, len(x), scale)
 
@@ -122,12 +123,12 @@ class Encoder:
 
 
 def _is_share(name: str) -> bool:
-    column = _COLUMNS[name]
-    return column.dtype == "float64" and column.low == 0 and column.high == 1
+    column = _COLUMNS.get(name)
+    return column is not None and column.dtype == "float64" and column.low == 0 and column.high == 1
 
 
 def _unit(name: str) -> str:
-    return "%" if _is_share(name) else _COLUMNS[name].unit
+    return "%" if _is_share(name) else _COLUMNS[name].unit if name in _COLUMNS else ""
 
 
 def _log(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -104,7 +104,9 @@ def command(*arguments: str) -> list[str]:
 
 def services(places: Places, whole_env: dict[str, str]) -> list[Service]:
     """The four processes, to be started together."""
-    return [Service(name, command(*arguments), whole_env, places.home) for name, arguments in SERVICES.items()]
+    commands = {name: command(*arguments) for name, arguments in SERVICES.items()}
+    commands["airflow-scheduler"] = [sys.executable, "-m", "weir.site.scheduler", *SERVICES["airflow-scheduler"][1:]]
+    return [Service(name, words, whole_env, places.home) for name, words in commands.items()]
 
 
 class Api:

@@ -24,6 +24,7 @@ from weir.site.platform import Platform
 from weir.site.progress import Progress
 
 STRANGEST = 3
+CLAUSES = 2  # of a run's note; the whole of it is in Airflow
 INTERRUPTED = 130  # the shell's exit code after Ctrl-C
 CHECK_S = 2.0  # between two looks at the services while the demo stays up
 KINDS = ("daily", "weekly")
@@ -83,19 +84,20 @@ def _stay(site: Platform) -> None:
 def _play(site: Platform, progress: Progress) -> None:
     with progress.stage("read the DAGs"):
         _wait_for_dags(site, progress.waits_for)
-    with progress.stage(f"make {story.QUIET_HOURS + 1} hours of traffic"):
-        *quiet, attacked = story.make_captures(site.places)
-    with progress.stage(f"ordinary hours: replay {len(quiet)} captures through the sensor, collect, make features"):
-        for capture in quiet:
-            story.replay(site, capture, story.SENSOR)
+    with progress.stage(f"make {story.QUIET_HOURS + 1} hours of office traffic, beside two hours of real captures"):
+        ordinary, attacked = story.hours(site.places)
+    with progress.stage(f"ordinary hours: replay {len(ordinary)} through the sensor, collect, make features"):
+        for hour in ordinary:
+            story.replay(site, hour)
         site.api.trigger("weir_1_collect", "the demo's ordinary hours")
         story.settle(site, progress, at_least={"weir_1_collect": 1, "weir_2_features": 1, "weir_4_drift": 1, "weir_5_score": 1})
     with progress.stage("train the first model, and score those hours"):
         site.api.trigger("weir_3_train", "the demo's first model")
         story.settle(site, progress, at_least={"weir_3_train": 1, "weir_5_score": 2})
-    with progress.stage("an hour with attacks: replay, collect, features, drift, scores, alerts"):
-        story.replay(site, attacked, story.SENSOR)
-        site.api.trigger("weir_1_collect", "the demo's hour with attacks")
+    with progress.stage(f"hours with attacks: replay {len(attacked)}, collect, make features, score, alert, look for drift"):
+        for hour in attacked:
+            story.replay(site, hour)
+        site.api.trigger("weir_1_collect", "the demo's hours with attacks")
         story.settle(site, progress, at_least={"weir_1_collect": 2, "weir_2_features": 2, "weir_4_drift": 2, "weir_5_score": 3})
     with progress.stage("build and mail the reports"):
         for kind in KINDS:
@@ -121,7 +123,8 @@ def last_page(site: Platform, *, stays: bool) -> str:
     """What the demo prints at its end."""
     lines = ["", f"Airflow   {airflow.address(site.ports)}   user {airflow.ADMIN}   password {site.password}", "", "Runs"]
     for run in story.ended_runs(site):
-        lines.append(f"  {run.dag_id:<20} {run.state:<8} {run.seconds:>4.0f} s  {run.words}")
+        words = "; ".join(run.words.split("; ")[:CLAUSES])
+        lines.append(f"  {run.dag_id:<20} {run.state:<8} {run.seconds:>4.0f} s  {words}")
     *laws, verdict = story.ledger(site)
     lines += ["", verdict, *(f"  {law}" for law in laws)]
     lines += ["", *_alert_lines(site), "", *_report_lines(site), ""]

@@ -83,6 +83,8 @@ def base_env(places: Places, chosen: Ports, environ: Mapping[str, str]) -> dict[
         "NO_PROXY": HOST,
         "no_proxy": HOST,
         "PYTHONUNBUFFERED": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # tasks are forked, and run beside one another; threads suit neither
+        "OMP_NUM_THREADS": "1",
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
         "DVC_SITE_CACHE_DIR": str(places.cache / "dvc"),

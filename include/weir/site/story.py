@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,17 +24,18 @@ from weir.site.places import Places
 from weir.site.platform import Platform
 from weir.site.progress import Progress
 
-FIRST_HOUR = datetime(2024, 3, 4, 8, tzinfo=UTC)
+FIRST_HOUR = datetime(2024, 3, 5, 8, tzinfo=UTC)
 DAY = FIRST_HOUR.date().isoformat()
 QUIET_HOURS = 6
 HOSTS = 50
 SEED = 7
 ATTACKS = ("portscan", "c2-beacon", "exfiltration")
-SENSOR = "office"
+OFFICE, EXAMPLE = "office", "example"  # the sensors: made-up traffic, and the real captures in examples/captures
 SEGMENT_S = 1200  # packet time
 LOOK_S = 1.0
 QUIET_S = 4.0  # a consumer of an asset starts 1 to 3 s after the event
 PATIENCE_S = 900.0
+OF_AN_HOUR = re.compile(r"6_alerts/[^/]+/\d{4}-\d\d-\d\dT\d\d\.json")
 ENDED = ("success", "failed")
 AT_WORK = ("running", "queued", "scheduled", "up_for_retry")
 
@@ -48,8 +50,23 @@ class Ended:
     words: str
 
 
-def make_captures(places: Places) -> list[Path]:
-    """One capture for each hour of the story; those made before are used again."""
+@dataclass(frozen=True)
+class Hour:
+    """What one sensor sees in one hour."""
+
+    sensor: str
+    capture: Path
+
+
+def hours(places: Places) -> tuple[list[Hour], list[Hour]]:
+    """The ordinary hours of the day, and those with attacks; an hour of each is real traffic."""
+    *quiet, attacked = [Hour(OFFICE, capture) for capture in _simulated(places)]
+    ordinary, labelled = [Hour(EXAMPLE, capture) for capture in sorted((places.home / "examples" / "captures").glob("*.pcap.gz"))]
+    return [*quiet, ordinary], [attacked, labelled]
+
+
+def _simulated(places: Places) -> list[Path]:
+    """A capture for each hour of an office; those made before are used again."""
     from weir.simulate.run import simulate
 
     folder = places.cache / f"story-{SEED}-{QUIET_HOURS}-{HOSTS}"
@@ -63,17 +80,19 @@ def make_captures(places: Places) -> list[Path]:
     return sorted(folder.glob("*.pcap"))
 
 
-def replay(site: Platform, capture: Path, sensor: str) -> None:
+def replay(site: Platform, hour: Hour) -> None:
     """Let the sensor read a capture and leave sealed segments in the spool."""
-    options = {"--sensor": sensor, "--spool": str(site.places.spool), "--rotate-seconds": str(SEGMENT_S)}
+    options = {"--sensor": hour.sensor, "--spool": str(site.places.spool), "--rotate-seconds": str(SEGMENT_S)}
     command = [str(site.places.capture), "-r", "-", *(word for option in options.items() for word in option)]
     with (site.places.logs / "capture.log").open("ab") as log:
         running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=site.env)
         assert running.stdin is not None
-        with _opened(capture) as packets, running.stdin:
+        with _opened(hour.capture) as packets, running.stdin:
             shutil.copyfileobj(packets, running.stdin)
     if running.wait() != 0:
-        raise SiteError(f"weir-capture could not read {capture} (exit {running.returncode}); see {site.places.logs}/capture.log")
+        raise SiteError(
+            f"weir-capture could not read {hour.capture} (exit {running.returncode}); see {site.places.logs}/capture.log"
+        )
 
 
 def _opened(capture: Path) -> Any:
@@ -127,8 +146,9 @@ def _why(site: Platform, run: dict[str, Any]) -> str:
 
 
 def ended_runs(site: Platform) -> list[Ended]:
-    """Every run that ended, the oldest first, with what it says of itself."""
-    return [_ended(site, run) for run in site.api.runs() if run["state"] in ENDED]
+    """Every run that ended, in the order of the DAGs and then of time, with what it says of itself."""
+    runs = [_ended(site, run) for run in site.api.runs() if run["state"] in ENDED]
+    return sorted(runs, key=lambda run: run.dag_id)  # a stable sort: the order of time stays
 
 
 def _ended(site: Platform, run: dict[str, Any]) -> Ended:
@@ -146,8 +166,8 @@ def alerts(site: Platform) -> list[dict[str, Any]]:
     from weir.site import aws
 
     s3 = aws.client("s3", site.ports)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=aws.BUCKET, Prefix=f"6_alerts/{SENSOR}/")
-    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=aws.BUCKET, Prefix="6_alerts/")
+    keys = [found["Key"] for page in pages for found in page.get("Contents", []) if OF_AN_HOUR.fullmatch(found["Key"])]
     found = [alert for key in keys for alert in json.loads(s3.get_object(Bucket=aws.BUCKET, Key=key)["Body"].read())]
     return sorted(found, key=lambda alert: (alert["p_value"], -alert["score"]))
 

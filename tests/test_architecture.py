@@ -19,7 +19,7 @@ def listed(heading: str) -> set[str]:
 
 def tracked(folder: str) -> set[str]:
     found = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", folder], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard", folder or "."], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return {name.removeprefix(folder).lstrip("/").split("/")[0] for name in found.stdout.splitlines()}
 
@@ -47,17 +47,14 @@ def test_a_forbidden_import_is_found(planted: str, tmp_path: Path) -> None:
     (copy / "alerts" / "planted.py").write_text(planted + "\n")
     config = tmp_path / "pyproject.toml"
     config.write_text((ROOT / "pyproject.toml").read_text())
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from importlinter.cli import lint_imports_command; "
-            f"sys.argv = ['lint-imports', '--no-cache', '--config', {str(config)!r}]; lint_imports_command()",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
+    # -S leaves out the hook of the editable install, which would find the true package first
+    packages = (
+        Path(sys.executable).parents[1] / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     )
+    program = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(packages)!r}]; from importlinter.cli import lint_imports_command; "
+        f"sys.argv = ['lint-imports', '--no-cache', '--config', {str(config)!r}]; lint_imports_command()"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "weir.alerts.planted" in done.stdout

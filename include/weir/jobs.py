@@ -758,10 +758,11 @@ def alert(unit: str, dag_run: str = "by hand", now_us: int | None = None) -> Cou
     found = group(
         anomalous,
         rows,
-        _reasons(model, anomalous, rows),
+        _reasons(model, anomalous, rows, limit),
         lineage,
         window_us=chosen.windows.seconds * schema.US_PER_S,
         frames={m.sha256: [asdict(frame) for frame in m.frames] for m in _segments(store, unit)},
+        threshold=limit,
         notes=_notes(store, unit),
     )
     settled = _send(store, unit, found, chosen.alerts.budget_per_day)
@@ -782,7 +783,9 @@ def _alert_dict(found: Any) -> dict[str, Any]:
     return to_dict(found)
 
 
-def _reasons(model: Any, anomalous: pa.Table, rows: dict[str, pa.Table]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+def _reasons(
+    model: Any, anomalous: pa.Table, rows: dict[str, pa.Table], limit: dict[str, float]
+) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """Why the strangest rows are strange, by table and row."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -790,7 +793,7 @@ def _reasons(model: Any, anomalous: pa.Table, rows: dict[str, pa.Table]) -> dict
     from weir.alerts.cases import strangest
     from weir.scores.reasons import reasons
 
-    asked = strangest(anomalous)
+    asked = strangest(anomalous, limit)
     why: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for table in SCORED:
         ids = asked.filter(pc.equal(asked.column("table"), table)).column("row_id").to_pylist()

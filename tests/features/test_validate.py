@@ -51,8 +51,8 @@ def test_good_scores_pass_and_a_row_scored_twice_is_refused():
     rows = [row, row | {"table": "windows"}, row | {"row_id": 2}, row | {"row_id": 2}, row | {"row_id": 3, "p_value": 1.5}]
     scores = pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.SCORES))
     judged = validate(scores, "scores", PROJECT)
-    assert judged.good.num_rows == 2
-    assert reasons(judged) == ["table and row_id are unique together"] * 2 + ["p_value is at least 0 and at most 1"]
+    assert judged.good.num_rows == 3
+    assert reasons(judged) == ["table and row_id are unique together", "p_value is at least 0 and at most 1"]
 
 
 BAD_VALUES = [
@@ -94,9 +94,14 @@ def test_each_bad_value_is_refused_with_the_rule_it_breaks_and_its_neighbours_ar
     assert (judged.result["success"], judged.result["verdict"]) == (False, "some refused")
 
 
-def test_all_rows_that_share_an_id_are_refused_because_none_is_known_to_be_the_true_one(make_flows):
-    judged = validate(make_flows([{}, {"flow_id": 1}, {}]), "flows", PROJECT)
-    assert judged.refused.column("flow_id").to_pylist() == [1, 1]
+def test_of_rows_that_share_an_id_the_first_is_kept_because_the_same_packets_give_the_same_id(make_flows):
+    judged = validate(
+        make_flows([{"src_port": 1}, {"src_port": 2}, {"src_port": 3, "flow_id": 1}, {"src_port": 4, "flow_id": 1}]),
+        "flows",
+        PROJECT,
+    )
+    assert judged.good.column("src_port").to_pylist() == [1, 2]
+    assert reasons(judged) == ["flow_id is unique"] * 2
 
 
 def test_a_row_is_named_by_the_first_rule_it_breaks(make_flows):

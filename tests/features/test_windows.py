@@ -145,7 +145,7 @@ def second_opinion(flows: list[dict[str, Any]], window: dict[str, Any]) -> dict[
     hour = [f for f in flows if f["sensor_id"] == window["sensor_id"] and f["hour"] == window["hour"]]
     out = [f for f in hour if f["src_ip"] == host and start <= f["start_us"] < start + MINUTE]
     into = [f for f in hour if f["dst_ip"] == host and start <= f["start_us"] < start + MINUTE]
-    services = Counter((f["dst_ip"], f["dst_port"]) for f in out)
+    services = Counter((f["dst_ip"], f["dst_port"]) for f in out if f["protocol"] == 6)
     to_peer: Counter[str] = Counter()
     to_service: Counter[tuple[str, int]] = Counter()
     for f in out:
@@ -168,7 +168,9 @@ def second_opinion(flows: list[dict[str, Any]], window: dict[str, Any]) -> dict[
         "icmp_out": sum(f["protocol"] in (1, 58) for f in out),
         "icmp_bytes_out": sum(f["bytes_fwd"] for f in out if f["protocol"] in (1, 58)),
         "service_flows_max": max(services.values(), default=0),
-        "service_flows_in_max": max(Counter((f["src_ip"], f["dst_port"]) for f in into).values(), default=0),
+        "service_flows_in_max": max(
+            Counter((f["src_ip"], f["dst_port"]) for f in into if f["protocol"] == 6).values(), default=0
+        ),
         "service_packets_max": max(to_service.values(), default=0),
         "peer_entropy": entropy(Counter(f["dst_ip"] for f in out)),
         "port_entropy": entropy(Counter(f["dst_port"] for f in out)),

@@ -23,6 +23,7 @@ from weir.features.rules import with_derived
 
 if TYPE_CHECKING:
     import great_expectations as gx
+    import pandas as pd
     import pyarrow as pa
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.datasource.fluent.interfaces import Batch
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["good", "some refused", "all refused", "empty"]
 
+_UNIQUE = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique")
 _KEPT = ""  # the reason of a row that broke nothing
 
 
@@ -39,8 +41,9 @@ class Validated:
 
     ``good`` and ``refused`` together hold every row once, in the order they came; ``refused`` has
     one column more, ``reason``, the words of the first rule that the row broke. ``result`` is what
-    may be stored as JSON: table, unit (the sensor and hour of most rows), rows, good, refused, verdict, success, refused_by, null_share,
-    expectations, suite_hash, schema_hash, great_expectations.
+    may be stored as JSON: table, unit (the sensor and hour of most rows), rows, good, refused,
+    verdict, success, refused_by, null_share, expectations, suite_hash, schema_hash,
+    great_expectations.
     """
 
     good: pa.Table
@@ -149,13 +152,22 @@ def _broken_rules(rows: pa.Table, name: str, suite: gx.ExpectationSuite, project
     import great_expectations as gx
 
     asset = gx.get_context(mode="file", context_root_dir=project).data_sources.get(DATASOURCE).get_asset(name)
-    batch = asset.get_batch_definition(BATCH).get_batch(batch_parameters={"dataframe": with_derived(rows, name).to_pandas()})
+    frame = with_derived(rows, name).to_pandas()
+    batch = asset.get_batch_definition(BATCH).get_batch(batch_parameters={"dataframe": frame})
     failed = _failed(batch, suite)
-    broken = _rows_that_break(batch, [expectation for expectation in suite.expectations if expectation.id in failed])
     reasons = np.full(rows.num_rows, _KEPT, dtype=object)
-    for words, places in broken:
-        reasons[places[reasons[places] == _KEPT]] = words
+    for expectation, places in _rows_that_break(batch, [asked for asked in suite.expectations if asked.id in failed]):
+        if expectation.expectation_type in _UNIQUE:
+            places = places[_is_copy(frame, expectation)[places]]
+        reasons[places[reasons[places] == _KEPT]] = str((expectation.meta or {})["rule"])
     return reasons
+
+
+def _is_copy(frame: pd.DataFrame, expectation: gx.expectations.Expectation) -> NDArray[np.bool_]:
+    """Rows whose id was there before; the same id means the same packets, so the first row is kept."""
+    kwargs = expectation.configuration.kwargs
+    copies: NDArray[np.bool_] = frame.duplicated(kwargs.get("column_list") or [kwargs["column"]], keep="first").to_numpy()
+    return copies
 
 
 def _failed(batch: Batch, suite: gx.ExpectationSuite) -> set[str]:
@@ -165,8 +177,10 @@ def _failed(batch: Batch, suite: gx.ExpectationSuite) -> set[str]:
     return {_answered(result).id for result in results if not result.success}
 
 
-def _rows_that_break(batch: Batch, expectations: list[gx.expectations.Expectation]) -> list[tuple[str, NDArray[np.int64]]]:
-    """Each expectation's words and the places of the rows that break it."""
+def _rows_that_break(
+    batch: Batch, expectations: list[gx.expectations.Expectation]
+) -> list[tuple[gx.expectations.Expectation, NDArray[np.int64]]]:
+    """Each expectation and the places of the rows that break it."""
     import great_expectations as gx
 
     if not expectations:
@@ -176,7 +190,7 @@ def _rows_that_break(batch: Batch, expectations: list[gx.expectations.Expectatio
     results = batch.validate(gx.ExpectationSuite("broken", expectations=facts), result_format=wanted).results
     found = {_answered(result).id: np.array(result.result["unexpected_index_list"], np.int64) for result in results}
     assert all(len(places) for places in found.values()), "an expectation that fails has rows that break it"
-    return [(str((e.meta or {})["rule"]), found[e.id]) for e in expectations]
+    return [(e, found[e.id]) for e in expectations]
 
 
 def _answered(result: ExpectationValidationResult) -> ExpectationConfiguration:

@@ -192,10 +192,10 @@ def _peers(f: Flows, seen: Sightings) -> Columns:
 
 
 def _services(f: Flows, seen: Sightings) -> Columns:
-    """The most that was done to one address and port."""
+    """The most that was done to one address and port; of flows only TCP counts, as name servers are asked all day."""
     service = compact(paired(seen.out, seen.place))[1]
     row, victim = _of_group(service, seen.out), _of_group(service, seen.into)
-    count = np.bincount(service)
+    count = _sums(len(row), service, f["protocol"] == TCP)
     return {
         "service_flows_max": _largest(seen.rows, row, count),
         "service_flows_in_max": _largest(seen.rows, victim, count),

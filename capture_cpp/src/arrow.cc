@@ -34,8 +34,6 @@ void ReleaseWhole(Exported* exported) {
   exported->release = nullptr;
 }
 
-bool IsText(ColumnType type) { return type == ColumnType::kAddress || type == ColumnType::kEndReason; }
-
 const void* DataOf(const ColumnBuffer& buffer) { return buffer.data() != nullptr ? buffer.data() : &kNothing; }
 
 }  // namespace
@@ -48,8 +46,7 @@ const char* ArrowFormat(ColumnType type) {
       return "i";
     case ColumnType::kFloat64:
       return "g";
-    case ColumnType::kAddress:
-    case ColumnType::kEndReason:
+    default:
       break;
   }
   return "u";

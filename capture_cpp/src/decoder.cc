@@ -177,6 +177,7 @@ void Decoder::Fill(const IpHeader& ip, const TransportHeader& transport, std::ui
   packet->key.unused = 0;
   packet->ip_bytes = ip.total_bytes;
   packet->payload = left - transport.header_bytes;
+  packet->sequence = transport.sequence;
   packet->header = transport.header_bytes;
   packet->window = transport.window;
   packet->tcp_flags = transport.tcp_flags;

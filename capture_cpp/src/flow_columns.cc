@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "community_id.h"
 #include "hash.h"
 
 namespace weir {
@@ -24,6 +25,7 @@ constexpr std::int64_t kNoIcmp = -1;
 // The indices are those of EndReason.
 constexpr std::array<std::string_view, 5> kEndReasonNames{"idle", "active", "finished", "forced", "table_full"};
 constexpr std::size_t kLongestEndReason = 10;
+constexpr std::size_t kLongestConnState = 6;
 
 constexpr std::array kDefinitions{
     ColumnDefinition{"flow_id", ColumnType::kInt64, offsetof(FlowRow, flow_id)},
@@ -32,7 +34,10 @@ constexpr std::array kDefinitions{
     ColumnDefinition{"dst_ip", ColumnType::kAddress, offsetof(FlowRow, dst_ip)},
     ColumnDefinition{"src_port", ColumnType::kInt32, offsetof(FlowRow, src_port)},
     ColumnDefinition{"dst_port", ColumnType::kInt32, offsetof(FlowRow, dst_port)},
+    ColumnDefinition{"community_id", ColumnType::kCommunityId, 0},
     ColumnDefinition{"end_reason", ColumnType::kEndReason, offsetof(FlowRow, end_reason)},
+    ColumnDefinition{"conn_state", ColumnType::kConnState, offsetof(FlowRow, conn_state)},
+    ColumnDefinition{"history", ColumnType::kHistory, offsetof(FlowRow, history)},
     ColumnDefinition{"protocol", ColumnType::kInt32, offsetof(FlowRow, protocol)},
     ColumnDefinition{"ip_version", ColumnType::kInt32, offsetof(FlowRow, ip_version)},
     ColumnDefinition{"duration_us", ColumnType::kInt64, offsetof(FlowRow, duration_us)},
@@ -89,6 +94,12 @@ constexpr std::array kDefinitions{
     ColumnDefinition{"flags_urg", ColumnType::kInt64, offsetof(FlowRow, flags_urg)},
     ColumnDefinition{"flags_cwr", ColumnType::kInt64, offsetof(FlowRow, flags_cwr)},
     ColumnDefinition{"flags_ece", ColumnType::kInt64, offsetof(FlowRow, flags_ece)},
+    ColumnDefinition{"retransmitted_fwd", ColumnType::kInt64, offsetof(FlowRow, retransmitted_fwd)},
+    ColumnDefinition{"retransmitted_bwd", ColumnType::kInt64, offsetof(FlowRow, retransmitted_bwd)},
+    ColumnDefinition{"out_of_order_fwd", ColumnType::kInt64, offsetof(FlowRow, out_of_order_fwd)},
+    ColumnDefinition{"out_of_order_bwd", ColumnType::kInt64, offsetof(FlowRow, out_of_order_bwd)},
+    ColumnDefinition{"zero_windows_fwd", ColumnType::kInt64, offsetof(FlowRow, zero_windows_fwd)},
+    ColumnDefinition{"zero_windows_bwd", ColumnType::kInt64, offsetof(FlowRow, zero_windows_bwd)},
     ColumnDefinition{"down_up_ratio", ColumnType::kFloat64, offsetof(FlowRow, down_up_ratio)},
     ColumnDefinition{"bulk_fwd_bytes_mean", ColumnType::kFloat64, offsetof(FlowRow, bulk_fwd_bytes_mean)},
     ColumnDefinition{"bulk_fwd_packets_mean", ColumnType::kFloat64, offsetof(FlowRow, bulk_fwd_packets_mean)},
@@ -256,6 +267,24 @@ void SetTcp(const Tcp& tcp, FlowRow* row) {
   row->init_win_bwd = tcp.window_backward;
 }
 
+// How the conversation went: Zeek's words for TCP, and for UDP whether it was answered.
+void SetCourse(const FlowHead& head, const TcpStream& stream, bool is_answered, FlowRow* row) {
+  row->conn_state = "OTH";
+  if (head.key.protocol == kProtocolTcp) {
+    row->conn_state = ConnState(stream);
+    row->history = stream.history;
+    row->retransmitted_fwd = stream.retransmitted[kForward];
+    row->retransmitted_bwd = stream.retransmitted[kBackward];
+    row->out_of_order_fwd = stream.out_of_order[kForward];
+    row->out_of_order_bwd = stream.out_of_order[kBackward];
+    row->zero_windows_fwd = stream.zero_windows[kForward];
+    row->zero_windows_bwd = stream.zero_windows[kBackward];
+  } else if (head.key.protocol == kProtocolUdp) {
+    row->conn_state = is_answered ? "SF" : "S0";
+    row->history = UdpHistory(is_answered);
+  }
+}
+
 // Means of bulks are rounded down, as CICFlowMeter does.
 void SetBulks(const FlowRecord& record, FlowRow* row) {
   const auto quotient = [](std::uint64_t sum, std::uint64_t count) { return count == 0 ? 0.0 : static_cast<double>(sum / count); };
@@ -303,8 +332,7 @@ std::span<const ColumnDefinition> FlowColumnDefinitions() { return kDefinitions;
 
 FlowColumns::FlowColumns() : tile_(kTileRows), columns_(kDefinitions.size()) {
   for (std::size_t i = 0; i < kDefinitions.size(); ++i) {
-    const ColumnType type = kDefinitions[i].type;
-    if (type == ColumnType::kAddress || type == ColumnType::kEndReason) {
+    if (IsText(kDefinitions[i].type)) {
       columns_[i].offsets.Append(std::int32_t{0});
     }
   }
@@ -337,6 +365,7 @@ void FlowColumns::AppendSingle(const FlowHead& head, const FirstPacket& first, E
   row->flags_ack = has(kTcpAck);
   row->flags_cwr = has(kTcpCwr);
   row->flags_ece = has(kTcpEce);
+  SetCourse(head, BeginStream(first), false, row);
   row->subflow_fwd_packets = 1;
   row->subflow_fwd_payload = static_cast<double>(payload);
 }
@@ -360,6 +389,7 @@ void FlowColumns::Append(const FlowHead& head, const FirstPacket& first, const F
   SetGaps(head, record, row);
   SetSpells(record, row);
   SetTcp(record.tcp, row);
+  SetCourse(head, record.stream, bwd.packets > 0, row);
   SetBulks(record, row);
 }
 
@@ -412,6 +442,24 @@ void FlowColumns::FlushColumn(const ColumnDefinition& definition, std::size_t ro
         std::memcpy(&address, field, sizeof address);
         return WriteAddress(address, row.ip_version, to);
       });
+      break;
+    case ColumnType::kCommunityId:
+      write_text(kCommunityIdBytes, [](const FlowRow& row, const unsigned char*, char* to) {
+        const bool is_icmp = row.icmp_type >= 0;
+        const auto first = static_cast<std::uint16_t>(is_icmp ? row.icmp_type : row.src_port);
+        const auto second = static_cast<std::uint16_t>(is_icmp ? row.icmp_code : row.dst_port);
+        WriteCommunityId({row.src_ip, row.dst_ip, first, second, static_cast<std::uint8_t>(row.protocol), static_cast<std::uint8_t>(row.ip_version)}, to);
+        return to + kCommunityIdBytes;
+      });
+      break;
+    case ColumnType::kConnState:
+      write_text(kLongestConnState, [](const FlowRow& row, const unsigned char*, char* to) {
+        const std::string_view name = row.conn_state;
+        return std::copy(name.begin(), name.end(), to);
+      });
+      break;
+    case ColumnType::kHistory:
+      write_text(kLongestHistory, [](const FlowRow& row, const unsigned char*, char* to) { return WriteHistory(row.history, to); });
       break;
     case ColumnType::kEndReason:
       write_text(kLongestEndReason, [](const FlowRow& row, const unsigned char*, char* to) {

@@ -13,7 +13,10 @@
 
 namespace weir {
 
-enum class ColumnType : std::uint8_t { kInt64, kInt32, kFloat64, kAddress, kEndReason };
+enum class ColumnType : std::uint8_t { kInt64, kInt32, kFloat64, kAddress, kCommunityId, kEndReason, kConnState, kHistory };
+
+// Whether a column holds text; the others hold numbers.
+constexpr bool IsText(ColumnType type) { return type >= ColumnType::kAddress; }
 
 // One row before it is put into the columns. Numbers of 32 bits are narrowed then.
 struct FlowRow {
@@ -24,6 +27,8 @@ struct FlowRow {
   std::int64_t src_port;
   std::int64_t dst_port;
   EndReason end_reason;
+  const char* conn_state;
+  History history;
   std::int64_t protocol;
   std::int64_t ip_version;
   std::int64_t duration_us;
@@ -80,6 +85,12 @@ struct FlowRow {
   std::int64_t flags_urg;
   std::int64_t flags_cwr;
   std::int64_t flags_ece;
+  std::int64_t retransmitted_fwd;
+  std::int64_t retransmitted_bwd;
+  std::int64_t out_of_order_fwd;
+  std::int64_t out_of_order_bwd;
+  std::int64_t zero_windows_fwd;
+  std::int64_t zero_windows_bwd;
   double down_up_ratio;
   double bulk_fwd_bytes_mean;
   double bulk_fwd_packets_mean;
@@ -112,7 +123,7 @@ struct FlowRow {
 struct ColumnDefinition {
   const char* name;
   ColumnType type;
-  std::size_t offset;  // in FlowRow
+  std::size_t offset;  // in FlowRow; 0 where the column is made of several of its fields
 };
 
 // All columns, in order.

@@ -85,10 +85,19 @@ void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* rec
   record->rhythm.header_forward_least = first.header;
   record->sides[kForward].last_us = head.first_us;
   AddPacket(first.payload, first.ip_bytes, first.header, &record->sides[kForward]);
-  AddFlags(first.tcp_flags, kForward, &record->tcp);
+  if (head.key.protocol == kProtocolTcp && first.header > 0) {
+    AddFlags(first.tcp_flags, kForward, &record->tcp);
+    record->stream = BeginStream(first);
+  }
   if (first.payload > 0) {
     BeginRun(0, first.payload, &record->bulks[kForward]);
   }
+}
+
+TcpStream BeginStream(const FirstPacket& first) {
+  TcpStream stream{};
+  AddToStream(first.tcp_flags, first.sequence, first.payload, first.window, kForward, &stream);
+  return stream;
 }
 
 void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side_index, FlowRecord* record) {
@@ -124,8 +133,9 @@ void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_u
       rhythm.header_forward_least = std::min(rhythm.header_forward_least, packet.header);
     }
   }
-  if (packet.key.protocol == kProtocolTcp) {
+  if (packet.key.protocol == kProtocolTcp && packet.header > 0) {  // later fragments have no header
     AddFlags(packet.tcp_flags, side_index, &record->tcp);
+    AddToStream(packet.tcp_flags, packet.sequence, packet.payload, packet.window, side_index, &record->stream);
     if (side_index == kBackward) {
       record->tcp.window_backward = packet.window;
     }

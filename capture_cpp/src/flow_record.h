@@ -1,7 +1,7 @@
 // What is kept of a flow while it lives: sums, not lists, so its size does not depend on its length.
 //
 // A flow's first packet needs a FlowHead and a FirstPacket, 96 bytes; the second one adds a
-// FlowRecord, 384 bytes. Sums of squares are exact integers, so nothing depends on the order of
+// FlowRecord, 448 bytes. Sums of squares are exact integers, so nothing depends on the order of
 // additions, and variances lose no digits.
 //
 // Definitions follow the corrected CICFlowMeter (Engelen, Rimmer and Joosen 2021), whose output
@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "packet.h"
+#include "tcp_stream.h"
 
 namespace weir {
 
@@ -42,6 +43,7 @@ struct FirstPacket {
   std::uint32_t capture;
   std::uint32_t ip_bytes;
   std::uint32_t payload;
+  std::uint32_t sequence;
   std::uint16_t header;
   std::uint16_t window;
   std::uint8_t tcp_flags;
@@ -117,15 +119,19 @@ struct Bulk {
 struct FlowRecord {
   std::array<Side, 2> sides;
   Tcp tcp;
+  TcpStream stream;
   Rhythm rhythm;
   std::array<Bulk, 2> bulks;
   Spells idle;
   std::uint32_t backward_since_us;  // first packet backward, from the flow's start
 };
-static_assert(sizeof(FlowRecord) == 384);
+static_assert(sizeof(FlowRecord) == 448);
 
 // Fills `record` with the flow's first packet.
 void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* record);
+
+// The stream of a flow that has only its first packet.
+TcpStream BeginStream(const FirstPacket& first);
 
 // Adds a packet of direction `side` that came at `time_us`, not before `head.last_us`.
 void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, FlowRecord* record);

@@ -83,6 +83,7 @@ void FlowTable::Prefetch(std::span<const Packet> packets) const {
     const bool is_backward = packets[i].is_from_b != head.is_forward_from_b;
     __builtin_prefetch(&record.sides[is_backward ? kBackward : kForward], 1);
     __builtin_prefetch(&record.tcp, 1);
+    __builtin_prefetch(&record.stream, 1);
     __builtin_prefetch(&record.rhythm, 1);
     if (packets[i].payload > 0) {
       __builtin_prefetch(&record.bulks[0], 1);
@@ -208,6 +209,7 @@ void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
       .capture = packet.capture,
       .ip_bytes = packet.ip_bytes,
       .payload = packet.payload,
+      .sequence = packet.sequence,
       .header = packet.header,
       .window = packet.window,
       .tcp_flags = packet.tcp_flags,

@@ -51,6 +51,7 @@ struct Packet {
   std::uint32_t capture;       // which of the captures given
   std::uint32_t ip_bytes;      // innermost IP packet, headers included
   std::uint32_t payload;       // what the transport header leaves of it
+  std::uint32_t sequence;      // TCP
   std::uint16_t header;        // transport header
   std::uint16_t window;        // TCP
   std::uint8_t tcp_flags;

@@ -6,6 +6,9 @@ definitions in docs/referees.md alike. It knows what the tests need: Ethernet an
 MPLS, PPPoE, GRE, VXLAN, GENEVE, IP in IP; no Teredo, no GTP-U, no broken packets.
 """
 
+import base64
+import hashlib
+import ipaddress
 import itertools
 import statistics
 from collections.abc import Iterable, Iterator
@@ -47,6 +50,7 @@ class Seen:
     payload: int
     flags: int = 0
     window: int = 0
+    sequence: int = 0
     icmp: tuple[int, int] = (-1, -1)
 
 
@@ -141,6 +145,7 @@ def seen(ip: Packet, protocol: int, version: int, ip_bytes: int, left: int, rest
         left - header,
         flags=int(rest.flags) if isinstance(rest, TCP) else 0,
         window=rest.window if isinstance(rest, TCP) else 0,
+        sequence=rest.seq if isinstance(rest, TCP) else 0,
         icmp=(raw[0], raw[1]) if protocol in (1, 58) else (-1, -1),
     )
 
@@ -211,6 +216,8 @@ def row(flow: Flow) -> dict[str, Any]:
     for name, bit in FLAGS.items():
         out[f"flags_{name}"] = sum(p.flags & bit != 0 for p in flow.packets)
     active, idle = bursts_and_pauses(flow.times)
+    out |= course_columns(flow)
+    out["community_id"] = community_id(first)
     return out | gap_columns("active", active) | gap_columns("idle", idle)
 
 
@@ -285,6 +292,126 @@ def bulk_columns(name: str, flow: Flow, is_forward: bool) -> dict[str, Any]:
         f"bulk_{name}_packets_mean": sum(map(len, bulks)) // len(bulks) if bulks else 0,
         f"bulk_{name}_rate": total * US_PER_S // duration if duration else 0,
     }
+
+
+def course_columns(flow: Flow) -> dict[str, Any]:
+    """How TCP went: Zeek's state and letters, and segments that came again or late."""
+    sent = {True: Sent(), False: Sent()}
+    letters: list[str] = []
+    protocol = flow.packets[0].protocol
+    for packet, is_fwd in zip(flow.packets, flow.is_forward, strict=True):
+        said = sent[is_fwd].take(packet) if protocol == 6 else ["D"] * (protocol == 17)
+        letters += [letter if is_fwd else letter.lower() for letter in said]
+    history = "".join(dict.fromkeys(letters))
+    resets = {is_fwd for packet, is_fwd in list(zip(flow.packets, flow.is_forward, strict=True))[1:] if packet.flags & RST}
+    state = {6: tcp_state(history, resets), 17: "SF" if "d" in history else "S0"}
+    out: dict[str, Any] = {"history": history, "conn_state": state.get(protocol, "OTH")}
+    for name, side in (("fwd", sent[True]), ("bwd", sent[False])):
+        out |= {f"retransmitted_{name}": side.again, f"out_of_order_{name}": side.late, f"zero_windows_{name}": side.full}
+    return out
+
+
+@dataclass
+class Sent:
+    """What one side of a TCP connection sent, by sequence number."""
+
+    next: int | None = None
+    gap: int = 0
+    again: int = 0
+    late: int = 0
+    full: int = 0
+
+    def take(self, packet: Seen) -> list[str]:
+        """Count a packet and give its letters."""
+        flags = packet.flags
+        said = [("H" if flags & ACK else "S")] if flags & SYN else []
+        said += ["F"] * bool(flags & FIN) + ["R"] * bool(flags & RST)
+        said += ["D"] * (packet.payload > 0)
+        said += ["A"] * (flags & (ACK | SYN | FIN | RST) == ACK and packet.payload == 0)
+        if packet.window == 0 and not flags & RST:
+            self.full += 1
+            said.append("W")
+        length = packet.payload + bool(flags & SYN) + bool(flags & FIN)
+        return said + self.place(packet.sequence, length) if length and not flags & RST else said
+
+    def place(self, sequence: int, length: int) -> list[str]:
+        """Say whether a segment is new, late or sent again."""
+        if self.next is None:
+            self.next = sequence + length
+            return []
+        ahead = (sequence - self.next + 2**31) % 2**32 - 2**31
+        said = []
+        if ahead >= 0:
+            self.gap += ahead
+        elif self.gap:
+            self.late += 1
+            self.gap = max(0, self.gap - length)
+        else:
+            self.again += 1
+            said = ["T"]
+        self.next += max(0, ahead + length)
+        return said
+
+
+def tcp_state(history: str, resets: set[bool]) -> str:
+    """Zeek's conn_state; ``resets`` says which sides sent an RST that was not the first packet.
+
+    https://docs.zeek.org/en/master/scripts/base/protocols/conn/main.zeek.html
+    """
+    opened_by = {True: "S" in history, False: "s" in history}
+    answered_by = {True: "H" in history, False: "h" in history}
+
+    def end(mine: bool) -> str:
+        letter = str.upper if mine else str.lower
+        if mine in resets:
+            return "reset"
+        if letter("F") in history:
+            return "closed"
+        if opened_by[mine]:
+            return "established" if answered_by[not mine] else "syn sent"
+        if answered_by[mine]:
+            return "established" if opened_by[not mine] else "answer sent"
+        return "silent"
+
+    originator, responder = end(True), end(False)
+    is_there = any(letter.islower() for letter in history)
+    table = {
+        ("reset", "reset"): "RSTR",
+        ("syn sent", "reset"): "REJ",
+        ("answer sent", "reset"): "REJ",
+        ("silent", "reset"): "RSTRH",
+        ("established", "reset"): "RSTR",
+        ("closed", "reset"): "RSTR",
+        ("reset", "silent"): "RSTOS0",
+        ("closed", "closed"): "SF",
+        ("closed", "silent"): "SH",
+        ("silent", "closed"): "SHR",
+        ("syn sent", "silent"): "OTH" if is_there else "S0",
+        ("established", "established"): "S1",
+    }
+    others = {"reset": "RSTO", "closed": "S2"}
+    return table.get((originator, responder)) or others.get(originator) or ("S3" if responder == "closed" else "OTH")
+
+
+def community_id(packet: Seen) -> str:
+    """Community ID v1 with seed 0; https://github.com/corelight/community-id-spec"""
+    answers = (
+        {8: 0, 13: 14, 15: 16, 10: 9, 17: 18}
+        if packet.protocol == 1
+        else {128: 129, 133: 134, 135: 136, 130: 131, 139: 140, 144: 145}
+    )
+    answers |= {answer: question for question, answer in answers.items()}
+    ends = [(ipaddress.ip_address(ip).packed, port) for ip, port in (packet.source, packet.destination)]
+    goes_one_way = False
+    if packet.protocol in (1, 58):
+        kind, code = packet.icmp
+        goes_one_way = kind not in answers
+        ends = [(ends[0][0], kind), (ends[1][0], answers.get(kind, code))]
+    if not goes_one_way:
+        ends.sort()
+    ports = b"".join(port.to_bytes(2, "big") for _, port in ends) if packet.protocol in (1, 6, 17, 58, 132) else b""
+    message = b"\0\0" + ends[0][0] + ends[1][0] + bytes([packet.protocol, 0]) + ports
+    return "1:" + base64.b64encode(hashlib.sha1(message, usedforsecurity=False).digest()).decode()
 
 
 def per_second(amount: int, duration_us: int) -> float:

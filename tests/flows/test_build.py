@@ -117,7 +117,7 @@ def frames(ideas: list[tuple[int, int, int, int, int, str, str, int]]) -> list[t
         time += step
         ports = {"sport": low, "dport": high} if source <= destination else {"sport": high, "dport": low}
         transport = {
-            "tcp": TCP(flags=flags, window=low + size, **ports),
+            "tcp": TCP(flags=flags, seq=(2**32 - 2_000 + 700 * (len(out) // 2) + step) % 2**32, window=size // 2, **ports),
             "udp": UDP(**ports),
             "icmp": ICMP(type=8, code=source),
             "other": Raw(b""),

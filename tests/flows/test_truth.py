@@ -98,6 +98,27 @@ def test_durations_are_those_of_zeek_whose_clock_stops_when_both_sides_closed(
     assert compared == 25
 
 
+@pytest.mark.parametrize("log", ZEEK, ids=lambda log: log.name.removesuffix(".conn.log"))
+def test_states_and_histories_are_those_of_zeek(log: Path, flows_of: Callable[..., Flows]) -> None:
+    table = flows_of(
+        log.with_name(log.name.removesuffix(".conn.log")), idle_timeout_s=LONGEST_S, active_timeout_s=LONGEST_S
+    ).table
+    ours = {tuple(row[name] for name in TUPLE): row for row in table.to_pylist()}
+    for line in zeek_rows(log):
+        if int(line["ip_proto"]) in ICMP:
+            continue
+        row = ours[line["id.orig_h"], int(line["id.orig_p"]), line["id.resp_h"], int(line["id.resp_p"])]
+        assert row["conn_state"] == line["conn_state"]
+        assert once(row["history"], "SHADFR") == once(line["history"], "SHADFR")
+        assert bool(row["retransmitted_fwd"]) == ("T" in line["history"])
+        assert bool(row["retransmitted_bwd"]) == ("t" in line["history"])
+
+
+def once(history: str, letters: str) -> str:
+    """The first of each of these letters, on both sides; Zeek repeats some to show how many there were."""
+    return "".join(dict.fromkeys(letter for letter in history if letter.upper() in letters))
+
+
 def after_close(referee: ModuleType, capture: Path) -> dict[Any, int]:
     """For each TCP connection, how long packets went on after both sides had sent a FIN, us."""
     beyond: dict[Any, int] = {}

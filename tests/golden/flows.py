@@ -30,11 +30,11 @@ def ethernet(packet: Packet) -> Packet:
     return Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet
 
 
-def web(time: int, flags: str, size: int, is_answer: bool = False, window: int = 1000) -> tuple[int, Packet]:
+def web(time: int, flags: str, size: int, sequence: int, is_answer: bool = False, window: int = 1000) -> tuple[int, Packet]:
     """One packet of the web conversation, with ``size`` bytes of payload."""
     ends = IP(src=SERVER, dst=CLIENT) if is_answer else IP(src=CLIENT, dst=SERVER)
     ports = ANSWER if is_answer else WEB
-    return time, ethernet(ends / TCP(flags=flags, window=window, **ports) / Raw(b"x" * size))
+    return time, ethernet(ends / TCP(flags=flags, seq=sequence, window=window, **ports) / Raw(b"x" * size))
 
 
 def packets() -> list[tuple[int, Packet]]:
@@ -42,19 +42,21 @@ def packets() -> list[tuple[int, Packet]]:
     inner = ethernet(IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=5000, dport=5001) / Raw(b"v" * 20))
     first, second = fragment(IP(src=CLIENT, dst=OTHER, id=7) / UDP(sport=6000, dport=6001) / Raw(b"f" * 1_200), fragsize=800)
     listed = [
-        # a web conversation: handshake, request, four data packets in a row (a bulk), a pause of 6 s, both FINs
-        web(0, "S", 0, window=64_240),
-        web(10_000, "SA", 0, is_answer=True, window=65_160),
-        web(20_000, "A", 0),
-        web(30_000, "PA", 100),
-        *(web(40_000 + 1_000 * i, "A", 1_000, is_answer=True) for i in range(4)),
-        web(50_000, "A", 0),
-        web(6_050_000, "FA", 0),
-        web(6_060_000, "FA", 0, is_answer=True, window=512),
-        web(6_070_000, "A", 0),
+        # a web conversation: handshake, request, four data packets in a row (a bulk; the third before the second),
+        # the request once more, a full buffer, a pause of 6 s, both FINs
+        web(0, "S", 0, 100, window=64_240),
+        web(10_000, "SA", 0, 500, is_answer=True, window=65_160),
+        web(20_000, "A", 0, 101),
+        web(30_000, "PA", 100, 101),
+        *(web(40_000 + 1_000 * i, "A", 1_000, 501 + 1_000 * nth, is_answer=True) for i, nth in enumerate((0, 2, 1, 3))),
+        web(45_000, "PA", 100, 101),
+        web(50_000, "A", 0, 201, window=0),
+        web(6_050_000, "FA", 0, 201),
+        web(6_060_000, "FA", 0, 4_501, is_answer=True, window=512),
+        web(6_070_000, "A", 0, 202),
         # the same ports again: a new connection, refused
-        web(7_000_000, "S", 0),
-        web(7_000_500, "RA", 0, is_answer=True, window=0),
+        web(7_000_000, "S", 0, 900),
+        web(7_000_500, "RA", 0, 0, is_answer=True, window=0),
         # one packet of each other kind
         (8_000_000, ethernet(IP(src=CLIENT, dst=SERVER) / UDP(sport=5353, dport=53) / Raw(b"q" * 30))),
         (8_020_000, ethernet(IP(src=SERVER, dst=CLIENT) / UDP(sport=53, dport=5353) / Raw(b"a" * 90))),

@@ -6,6 +6,7 @@
 namespace weir {
 
 struct TransportHeader {
+  std::uint32_t sequence;
   std::uint16_t source_port;
   std::uint16_t destination_port;
   std::uint16_t header_bytes;
@@ -26,6 +27,7 @@ inline Outcome DecodeTcp(Bytes bytes, std::uint32_t wire_bytes, TransportHeader*
   }
   out->source_port = ReadBig16(bytes, 0);
   out->destination_port = ReadBig16(bytes, 2);
+  out->sequence = ReadBig32(bytes, 4);
   out->header_bytes = static_cast<std::uint16_t>(header_bytes);
   out->tcp_flags = Read8(bytes, 13);
   out->window = ReadBig16(bytes, 14);

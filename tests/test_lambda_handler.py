@@ -57,6 +57,15 @@ def in_batch(record: dict[str, Any]) -> dict[str, np.ndarray]:
     return score(artifact("pair"), given["table"], rows)
 
 
+@pytest.mark.parametrize("name", ["kinesis.json", "kinesis_poison.json"])
+def test_the_recorded_events_are_of_this_schema(name: str) -> None:
+    readable = [
+        said(record) for record in event(name)["Records"] if b"schema_hash" in base64.b64decode(record["kinesis"]["data"])
+    ]
+    stale = [given["table"] for given in readable if given["schema_hash"] != schema.schema_hash(given["table"])]
+    assert stale == [], "run: python tests/events/make_events.py"
+
+
 @pytest.mark.usefixtures("folder")
 def test_every_row_of_a_batch_is_scored_as_the_batch_job_scores_it() -> None:
     answer = lambda_handler.handler(event(), None)

@@ -16,6 +16,7 @@ from weir.models.detectors.members import DETECTORS
 from weir.models.detectors.pair import Pair
 from weir.models.detectors.record import Record
 from weir.models.detectors.zscore import ZScore
+from weir.models.graph import INPUT, Graph, session
 
 COLUMNS = 5
 QUICK: dict[str, Callable[[], Detector]] = {  # enough for these tests, in a tenth of the time
@@ -47,9 +48,12 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_row_scores_the_same_alone_and_in_a_batch(name: str) -> None:
-    x = usual(50, 8)
-    alone = np.concatenate([fitted(name).score(row[None]) for row in x])
-    np.testing.assert_array_equal(fitted(name).score(x), alone)
+    x = usual(50, 8).astype(np.float64)
+    graph = Graph(COLUMNS)
+    parts = fitted(name).to_onnx(graph, graph.cast(INPUT, np.float32))
+    model = session(graph.bytes({"score": (parts.score, np.float32)}))
+    alone = np.concatenate([model.run(None, {INPUT: row[None]})[0] for row in x])
+    np.testing.assert_array_equal(model.run(None, {INPUT: x})[0], alone)
 
 
 def test_far_rows_score_higher_than_usual_ones(name: str) -> None:

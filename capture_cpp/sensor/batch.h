@@ -48,6 +48,24 @@ class Batch {
     std::memcpy(bytes_.get() + size_ + sizeof header, data, header.captured);
     size_ += sizeof header + header.captured;
   }
+  // Calls `edit(header, packet)` for each record; where it makes header->captured smaller, the
+  // record ends there.
+  template <typename Edit>
+  void Rewrite(Edit edit) {
+    std::size_t to = 0;
+    for (std::size_t from = 0; from < size_;) {
+      RecordHeader header;
+      std::memcpy(&header, bytes_.get() + from, sizeof header);
+      auto* data = reinterpret_cast<std::uint8_t*>(bytes_.get() + from + sizeof header);
+      const std::size_t next = from + sizeof header + header.captured;
+      edit(&header, std::span(data, header.captured));
+      std::memmove(bytes_.get() + to + sizeof header, data, header.captured);
+      std::memcpy(bytes_.get() + to, &header, sizeof header);
+      to += sizeof header + header.captured;
+      from = next;
+    }
+    size_ = to;
+  }
   void Clear() {
     size_ = 0;
     tally = {};

@@ -29,6 +29,9 @@ from
   -f, --filter TEXT        take only what this BPF filter matches, such as "tcp port 443"
   -s, --snaplen BYTES      keep at most this much of each packet (262144)
   -c, --count N            stop after N packets
+      --cut-payload        keep headers only, through tunnels down to the innermost
+      --anonymise KEYFILE  replace IP addresses, keeping their prefixes (Crypto-PAn), and cut payloads;
+                           KEYFILE holds 32 bytes, or 64 hexadecimal digits
       --ring-mb MB         kernel ring buffer (64)
       --no-promisc         leave the interface out of promiscuous mode
 to
@@ -88,7 +91,7 @@ WhenFull Policy(std::string_view text) {
   Refuse("--when-full wants drop-newest, drop-oldest or stop, not \"" + std::string(text) + "\"");
 }
 
-enum LongOnly { kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kNoPromisc, kLevel, kUser, kNoSandbox, kCheckSandbox };
+enum LongOnly { kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kNoPromisc, kLevel, kUser, kCutPayload, kAnonymise, kNoSandbox, kCheckSandbox };
 
 constexpr option kOptions[] = {
     {"interface", required_argument, nullptr, 'i'},
@@ -108,6 +111,8 @@ constexpr option kOptions[] = {
     {"when-full", required_argument, nullptr, kWhenFull},
     {"no-promisc", no_argument, nullptr, kNoPromisc},
     {"level", required_argument, nullptr, kLevel},
+    {"cut-payload", no_argument, nullptr, kCutPayload},
+    {"anonymise", required_argument, nullptr, kAnonymise},
     {"user", required_argument, nullptr, kUser},
     {"no-sandbox", no_argument, nullptr, kNoSandbox},
     {"check-sandbox", no_argument, nullptr, kCheckSandbox},
@@ -129,6 +134,11 @@ void Check(const Options& options) {
 }
 
 }  // namespace
+
+std::string PrivacyName(const Options& options) {
+  if (!options.key_file.empty()) return "anonymised";
+  return options.cut_payload ? "cut-payload" : "";
+}
 
 Options ParseOptions(int argc, char** argv) {
   constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
@@ -153,6 +163,8 @@ Options ParseOptions(int argc, char** argv) {
       case kNoPromisc: options.promiscuous = false; break;
       case kLevel: options.level = static_cast<int>(Number("level", optarg, 1, 19)); break;
       case kUser: options.user = optarg; break;
+      case kCutPayload: options.cut_payload = true; break;
+      case kAnonymise: options.key_file = optarg; break;
       case kNoSandbox: options.sandboxed = false; break;
       case kCheckSandbox: options.check_sandbox = true; break;
       case 'h': PrintAndExit(kHelp);

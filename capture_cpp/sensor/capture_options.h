@@ -24,6 +24,8 @@ struct Options {
   std::uint64_t spool_mb = 0;                 // MiB; 0 = until the disk is full
   WhenFull when_full = WhenFull::kDropNewest;
   bool promiscuous = true;
+  bool cut_payload = false;
+  std::string key_file;  // of Crypto-PAn; empty keeps addresses
   std::string user;          // whom to become once the source is open; empty stays
   bool sandboxed = true;
   bool check_sandbox = false;
@@ -40,6 +42,9 @@ inline constexpr int kDrainMilliseconds = 3000;
 inline constexpr int kDiskRetryMilliseconds = 1000;
 // Acknowledgements kept for their looks after their segments are gone.
 inline constexpr std::size_t kKeptAcks = 1000;
+
+// What a manifest says of packets that were edited: "", "cut-payload" or "anonymised".
+std::string PrivacyName(const Options& options);
 
 // Throws SensorError for a wrong argument; prints and exits for --help and --version.
 Options ParseOptions(int argc, char** argv);

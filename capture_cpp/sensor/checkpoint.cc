@@ -36,7 +36,7 @@ Checkpoint::~Checkpoint() {
   if (page_ != own_.get()) ::munmap(page_, sizeof(Page));
 }
 
-std::error_code Checkpoint::MakeFile(int folder, const std::string& name, const std::string& source, const std::string& filter) {
+std::error_code Checkpoint::MakeFile(int folder, const std::string& name, const Origin& origin) {
   constexpr mode_t kOwnerWritesGroupReads = 0640;
   const Descriptor file(::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kOwnerWritesGroupReads));
   if (!file.open()) return LastError();
@@ -50,8 +50,9 @@ std::error_code Checkpoint::MakeFile(int folder, const std::string& name, const 
     return error;
   }
   page_ = new (mapped) Page();
-  SetText(page_->source, source);
-  SetText(page_->filter, filter);
+  SetText(page_->source, origin.source);
+  SetText(page_->filter, origin.filter);
+  SetText(page_->privacy, origin.privacy);
   page_->magic.store(kMagic);
   return {};
 }
@@ -79,8 +80,7 @@ std::optional<LastWords> Checkpoint::Read(int folder, const std::string& name) {
   if (page->magic != kMagic || page->active > 1) return std::nullopt;
   const Slot& slot = page->slots[page->active];
   LastWords words;
-  words.source = GetText(page->source);
-  words.filter = GetText(page->filter);
+  words.origin = {GetText(page->source), GetText(page->filter), GetText(page->privacy)};
   words.sealed.segments = slot.segments;
   for (std::size_t i = 0; i < kCounterNames.size(); ++i) words.sealed.counters.*kCounterNames[i].field = slot.counters[i];
   if (slot.has_previous != 0) words.sealed.previous_sha256.assign(slot.previous_sha256, sizeof slot.previous_sha256);

@@ -22,10 +22,16 @@ struct SealedSoFar {
   std::string previous_sha256;
 };
 
-// What a dead sensor left.
-struct LastWords {
+// What a manifest says of all segments of one start.
+struct Origin {
   std::string source;
   std::string filter;
+  std::string privacy;
+};
+
+// What a dead sensor left.
+struct LastWords {
+  Origin origin;
   SealedSoFar sealed;
   Counters seen;                 // received, read, filtered, kernel_dropped, interface_dropped: all since its start
   std::uint64_t drop_spool = 0;  // since its last seal
@@ -36,7 +42,7 @@ class Checkpoint {
   // In memory only, for a sensor without spool.
   Checkpoint();
   // As a file in `folder`. Where that cannot be made (a full disk), stays in memory and says why.
-  std::error_code MakeFile(int folder, const std::string& name, const std::string& source, const std::string& filter);
+  std::error_code MakeFile(int folder, const std::string& name, const Origin& origin);
   ~Checkpoint();
   Checkpoint(const Checkpoint&) = delete;
   Checkpoint& operator=(const Checkpoint&) = delete;
@@ -77,8 +83,9 @@ class Checkpoint {
     Slot slots[2];
     char source[1024];
     char filter[2048];
+    char privacy[16];
   };
-  static_assert(sizeof(Page) <= 4096);
+  static_assert(sizeof(Page) <= 4096);  // one page of memory
 
   // Each number has one writer, so that no locked instruction is needed.
   static void Bump(Number* number) {

@@ -5,12 +5,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "decode/ip.h"
-#include "decode/layer.h"
-#include "decode/link.h"
-#include "decode/tag.h"
-#include "decode/tunnel.h"
-#include "options.h"
+#include "header_walk.h"
 #include "segment_format.h"
 
 namespace weir::sensor {
@@ -20,69 +15,7 @@ namespace {
 constexpr std::size_t kSlots = 1 << 17;
 constexpr std::size_t kMostHosts = kSlots / 2;
 
-// Moves past one header that is not IP; false where no IP can follow.
-bool PassHeader(Layer* layer) {
-  switch (layer->next) {
-    case Next::kEthernet:
-      return DecodeEthernet(layer) == Outcome::kAccepted;
-    case Next::kMpls:
-      return DecodeMpls(layer) == Outcome::kAccepted;
-    case Next::kPpp:
-      return DecodePpp(layer) == Outcome::kAccepted;
-    case Next::kEtherType:
-      break;
-    default:
-      return false;
-  }
-  switch (layer->type) {
-    case kEtherIpv4:
-    case kEtherIpv6:
-      layer->next = Next::kIp;
-      return true;
-    case kEtherVlan:
-    case kEtherServiceVlan:
-    case kEtherOldServiceVlan:
-    case kEtherOldServiceVlan2:
-      return DecodeVlan(layer) == Outcome::kAccepted;
-    case kEtherMpls:
-    case kEtherMplsUpstream:
-      layer->next = Next::kMpls;
-      return true;
-    case kEtherPppoeSession:
-      return DecodePppoe(layer) == Outcome::kAccepted;
-    case kEtherTransparent:
-      layer->next = Next::kEthernet;
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Looks for another packet behind this IP header; false where there is none.
-bool EnterTunnel(const IpHeader& ip, Layer* layer) {
-  constexpr std::size_t kUdpBytes = 8;
-  if (ip.is_fragment) return false;
-  switch (ip.protocol) {
-    case kNextIpv4:
-    case kNextIpv6:
-      layer->next = Next::kIp;
-      return true;
-    case kNextGre:
-      return DecodeGre(layer) == Outcome::kAccepted && layer->next != Next::kOther;
-    case kProtocolUdp: {
-      if (layer->bytes.size() < kUdpBytes) return false;
-      const std::uint16_t source_port = ReadBig16(layer->bytes, 0);
-      const std::uint16_t destination_port = ReadBig16(layer->bytes, 2);
-      layer->Pass(kUdpBytes);
-      DecodeUdpTunnel(source_port, destination_port, layer);
-      return layer->next != Next::kOther;
-    }
-    default:
-      return false;
-  }
-}
-
-std::span<const std::uint8_t> SourceAndDestination(Bytes header) {
+std::span<const std::uint8_t> SourceAndDestination(std::span<const std::uint8_t> header) {
   const bool is_ipv4 = header[0] >> 4 == 4;
   return is_ipv4 ? header.subspan(12, 8) : header.subspan(8, 32);
 }
@@ -112,24 +45,11 @@ void HostIndex::AddAddress(std::span<const std::uint8_t> address) {
 }
 
 void HostIndex::Add(std::uint32_t link_type, std::span<const std::uint8_t> packet, std::uint32_t wire_bytes) {
-  Layer layer;
-  layer.bytes = packet;
-  layer.wire_bytes = wire_bytes;
-  if (packet.empty() || DecodeLink(link_type, &layer) != Outcome::kAccepted) return;
-  for (int headers = 0; headers < 4 * kMostLevels; ++headers) {
-    if (layer.next != Next::kIp) {
-      if (!PassHeader(&layer)) return;
-      continue;
-    }
-    const Bytes header = layer.bytes;
-    IpHeader ip{};
-    const Outcome outcome = DecodeIp(&layer, &ip);
-    if (ip.version == 0) return;  // cut before its addresses
-    const std::span<const std::uint8_t> both = SourceAndDestination(header);
+  WalkHeaders(link_type, packet, wire_bytes, [&](const IpPlace& ip) {
+    const std::span<const std::uint8_t> both = SourceAndDestination(packet.subspan(ip.at));
     AddAddress(both.first(both.size() / 2));
     AddAddress(both.last(both.size() / 2));
-    if (outcome != Outcome::kAccepted || !EnterTunnel(ip, &layer)) return;
-  }
+  });
 }
 
 std::string HostIndex::Take() {

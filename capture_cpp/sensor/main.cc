@@ -12,6 +12,7 @@
 #include "file_source.h"
 #include "live_source.h"
 #include "names.h"
+#include "privacy.h"
 #include "capture_options.h"
 #include "recorder.h"
 #include "salvage.h"
@@ -49,7 +50,7 @@ void Record(const Options& options, CaptureSource* source, StopSignal* signal, R
 void BeginCheckpoint(const Options& options, const Spool& spool, const std::string& boot_id, const std::string& source,
                      Checkpoint* checkpoint) {
   const std::string name = CheckpointName(options.sensor, boot_id);
-  if (const std::error_code error = checkpoint->MakeFile(spool.folder(), name, source, options.filter)) {
+  if (const std::error_code error = checkpoint->MakeFile(spool.folder(), name, {source, options.filter, PrivacyName(options)})) {
     Say(Event("warning").Text("file", spool.path() + "/" + name).Text("why", error.message())
             .Text("what", "should this sensor be killed, the counts since its last segment are lost"));
   }
@@ -62,6 +63,12 @@ ExitCode Capture(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a file size limit
   std::unique_ptr<CaptureSource> source;
   if (!options.check_sandbox) source = options.file.empty() ? OpenLiveSource(options) : OpenFileSource(options);
+  std::unique_ptr<Privacy> privacy;
+  if (!options.key_file.empty()) {
+    privacy = std::make_unique<Privacy>(CryptoPan(ReadKey(options.key_file)));
+  } else if (options.cut_payload) {
+    privacy = std::make_unique<Privacy>(std::nullopt);
+  }
   BecomeUser(options.user);
   std::unique_ptr<Spool> spool;
   if (!options.spool.empty()) {
@@ -77,7 +84,7 @@ ExitCode Capture(int argc, char** argv) {
   const std::string boot_id = NewBootId();
   Checkpoint checkpoint;
   if (spool) BeginCheckpoint(options, *spool, boot_id, source->Name(), &checkpoint);
-  Recorder recorder(options, source->Name(), spool.get(), plain.get(), boot_id, &checkpoint);
+  Recorder recorder(options, source->Name(), spool.get(), plain.get(), boot_id, &checkpoint, privacy.get());
   Say(Event("capturing").Text("source", source->Name()).Text("sensor", options.sensor).Text("boot_id", boot_id));
   Record(options, source.get(), &signal, &recorder, &checkpoint);
   if (spool && recorder.is_settled()) spool->RemoveFile(CheckpointName(options.sensor, boot_id));

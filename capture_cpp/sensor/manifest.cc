@@ -96,6 +96,7 @@ std::string Manifest::ToJson() const {
       .Count("link_type", format.link_type)
       .Count("snaplen", snaplen)
       .Text("filter", filter)
+      .Text("privacy", privacy)
       .Count("packets", packets)
       .Count("packet_bytes", packet_bytes)
       .Count("file_bytes", file_bytes);

@@ -34,6 +34,7 @@ struct Manifest {
   RecordFormat format;
   std::uint32_t snaplen = 0;
   std::string filter;
+  std::string privacy;  // empty where packets are as they were captured
   std::uint64_t file_bytes = 0;
   std::string hour;
   std::int64_t sealed_wall_us = 0;

@@ -23,16 +23,16 @@ std::int64_t HourOf(std::int64_t time_us) { return time_us / kMicrosecondsPerHou
 }  // namespace
 
 Recorder::Recorder(const Options& options, std::string source, Spool* spool, PlainCapture* plain, const std::string& boot_id,
-                   Checkpoint* checkpoint)
+                   Checkpoint* checkpoint, Privacy* privacy)
     : options_(options), source_(std::move(source)), spool_(spool), plain_(plain), compressor_(options.level),
-      boot_id_(boot_id), checkpoint_(checkpoint) {}
+      boot_id_(boot_id), checkpoint_(checkpoint), privacy_(privacy) {}
 
 void Recorder::Run(BatchQueue* queue) {
   queue_ = queue;
   const bool is_live = !options_.interface.empty();
   while (!queue->ended()) {
     if (std::unique_ptr<Batch> batch = queue->TakeFull(kLook)) {
-      Write(*batch, is_live && queue->AtLeastHalfFull());
+      Write(batch.get(), is_live && queue->AtLeastHalfFull());
       queue->GiveBack(std::move(batch));
     }
     if (is_live && segment_ && IsOld()) Seal();
@@ -42,12 +42,19 @@ void Recorder::Run(BatchQueue* queue) {
 
 bool Recorder::IsOld() const { return Clock::now() - opened_ >= std::chrono::seconds(options_.rotate_seconds); }
 
-void Recorder::Write(const Batch& batch, bool hasty) {
-  counters_ += batch.tally;
-  counters_.read += batch.tally.filtered;
-  counters_.received += batch.tally.filtered + batch.tally.kernel_dropped + batch.tally.unread;
-  if (batch.last_seen_us != 0) last_seen_us_ = batch.last_seen_us;
-  if (segment_ && !batch.empty() && segment_->format() != batch.format) Seal();
+void Recorder::Write(Batch* batch, bool hasty) {
+  const Counters& tally = batch->tally;
+  counters_ += tally;
+  counters_.read += tally.filtered;
+  counters_.received += tally.filtered + tally.kernel_dropped + tally.unread;
+  if (batch->last_seen_us != 0) last_seen_us_ = batch->last_seen_us;
+  if (privacy_ != nullptr) privacy_->Edit(batch);
+  if (segment_ && !batch->empty() && segment_->format() != batch->format) Seal();
+  WriteRecords(*batch, hasty);
+  if (batch->seal_after) Seal();
+}
+
+void Recorder::WriteRecords(const Batch& batch, bool hasty) {
   const std::span<const std::byte> records = batch.records();
   Stretch stretch;
   while (stretch.end < records.size()) {
@@ -69,7 +76,6 @@ void Recorder::Write(const Batch& batch, bool hasty) {
     stretch.end += record_bytes;
   }
   Store(batch, &stretch, hasty);
-  if (batch.seal_after) Seal();
 }
 
 // Whether the segment ends before a packet of this time and size.
@@ -222,6 +228,7 @@ Manifest Recorder::Describe() const {
   manifest.seq = sealed_.segments;
   manifest.previous_sha256 = sealed_.previous_sha256;
   manifest.filter = options_.filter;
+  manifest.privacy = PrivacyName(options_);
   manifest.hour = HourName(hour_ * kMicrosecondsPerHour);
   manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);
   manifest.sealed_mono_us = NowMicroseconds(CLOCK_MONOTONIC);

@@ -12,6 +12,7 @@
 #include "host_index.h"
 #include "capture_options.h"
 #include "plain_capture.h"
+#include "privacy.h"
 #include "segment.h"
 #include "spool.h"
 
@@ -20,8 +21,9 @@ namespace weir::sensor {
 class Recorder {
  public:
   // `spool` or `plain` may be null, not both; all of them outlive this object.
+  // `privacy` may be null too: then packets stay as they are.
   Recorder(const Options& options, std::string source, Spool* spool, PlainCapture* plain, const std::string& boot_id,
-           Checkpoint* checkpoint);
+           Checkpoint* checkpoint, Privacy* privacy);
 
   // Until the queue ends; then the last segment is sealed.
   void Run(BatchQueue* queue);
@@ -39,7 +41,8 @@ class Recorder {
     Frame facts;
   };
 
-  void Write(const Batch& batch, bool hasty);
+  void Write(Batch* batch, bool hasty);
+  void WriteRecords(const Batch& batch, bool hasty);
   bool EndsBefore(const Stretch& stretch, std::int64_t time_us, std::size_t record_bytes) const;
   bool IsOld() const;
   void Store(const Batch& batch, Stretch* stretch, bool hasty);
@@ -64,6 +67,7 @@ class Recorder {
   HostIndex hosts_;  // of the stretch in hand
   std::string boot_id_;
   Checkpoint* checkpoint_;
+  Privacy* privacy_;
   BatchQueue* queue_ = nullptr;
   std::unique_ptr<Segment> segment_;
   SealedSoFar sealed_;

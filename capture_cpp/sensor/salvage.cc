@@ -127,8 +127,9 @@ class Heir {
     manifest.boot_id = boot_;
     manifest.seq = seq;
     manifest.previous_sha256 = words_.sealed.previous_sha256;
-    manifest.filter = words_.filter;
-    manifest.source = words_.source.empty() ? "salvaged" : words_.source;
+    manifest.filter = words_.origin.filter;
+    manifest.privacy = words_.origin.privacy;
+    manifest.source = words_.origin.source.empty() ? "salvaged" : words_.origin.source;
     manifest.hour = hour;
     manifest.counters = counts;
     manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);

@@ -343,3 +343,53 @@ def test_a_quiet_pipe_can_be_stopped_and_loses_nothing(binary, pcaps, tmp_path):
     sensor.stdin.close()
     sensor.stderr.close()
     assert pcaps.packets_in(tmp_path / "spool") == pcaps.steady(10)
+
+
+CANARY = b"my password is hunter2"
+
+
+def test_no_payload_is_left_where_payloads_are_cut(capture, write_pcap, pcaps):
+    frames = [pcaps.ethernet(i, size=200)[:60] + CANARY * 8 for i in range(50)]
+    source = write_pcap([pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i, frame) for i, frame in enumerate(frames)])
+    run = capture("-r", source, "--cut-payload")
+    assert pcaps.packets_in(run.spool) == [
+        pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i, frame[:42], len(frame)) for i, frame in enumerate(frames)
+    ]
+    assert all(CANARY not in pcaps.unpack(path) for path in run.spool.glob("*.zst"))
+    assert pcaps.manifests_in(run.spool)[0]["privacy"] == "cut-payload"
+    assert run.totals["truncated"] == 50
+
+
+def test_no_address_is_left_where_addresses_are_replaced(capture, write_pcap, pcaps, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("17" * 32 + "\n")
+    hosts = [f"10.{i % 3}.{i}.7" for i in range(40)]
+    frames = [pcaps.ethernet(i, source=host, to="192.0.2.1") + b"\xc0\x00\x02\x01" for i, host in enumerate(hosts)]
+    run = capture("-r", write_pcap([pcaps.Packet(pcaps.NINE_OCLOCK * 10**9, frame) for frame in frames]), "--anonymise", key)
+    packets = [packet.data for packet in pcaps.packets_in(run.spool)]
+    sources = [data[26:30] for data in packets]
+    assert all(b"\xc0\x00\x02\x01" not in data for data in packets)
+    assert len({data[30:34] for data in packets}) == 1
+    assert len(set(sources)) == 40
+    assert len({source[:1] for source in sources}) == 1  # all in 10/8 share the first byte of their pseudonyms
+    assert len({source[:2] for source in sources}) == 3
+    assert pcaps.manifests_in(run.spool)[0]["privacy"] == "anonymised"
+
+
+def test_a_key_file_that_holds_no_key_is_refused(capture, write_pcap, pcaps, tmp_path):
+    (tmp_path / "key").write_text("too short")
+    run = capture("-r", write_pcap(pcaps.steady(1)), "--anonymise", tmp_path / "key")
+    assert run.code == 2
+    assert "wants a file with 32 bytes or 64 hexadecimal digits" in run.stderr
+
+
+def test_the_sensor_page_names_every_event():
+    repository = Path(__file__).parents[2]
+    page = (repository / "docs" / "sensor.md").read_text()
+    events = {
+        name
+        for path in (repository / "capture_cpp" / "sensor").glob("*.cc")
+        for name in re.findall(r'Event\("(\w+)"\)', path.read_text())
+    }
+    assert len(events) > 8
+    assert [name for name in sorted(events) if f"`{name}`" not in page] == []

@@ -174,7 +174,7 @@ TEST_F(SegmentTest, LeavesNothingVisibleWhereTheNameIsTaken) {
 TEST_F(SegmentTest, CheckpointsOutliveTheirWriter) {
   {
     Checkpoint checkpoint;
-    ASSERT_FALSE(checkpoint.MakeFile(folder_.get(), ".c", "live:eth0", "tcp"));
+    ASSERT_FALSE(checkpoint.MakeFile(folder_.get(), ".c", {"live:eth0", "tcp", "anonymised"}));
     for (int i = 0; i < 7; ++i) checkpoint.CountRead();
     checkpoint.CountFiltered();
     checkpoint.CountDrops(3, 4);
@@ -195,8 +195,9 @@ TEST_F(SegmentTest, CheckpointsOutliveTheirWriter) {
   EXPECT_EQ(words->sealed.counters.read, 5U);
   EXPECT_EQ(words->sealed.previous_sha256, std::string(64, 'e'));
   EXPECT_EQ(words->drop_spool, 1U);
-  EXPECT_EQ(words->source, "live:eth0");
-  EXPECT_EQ(words->filter, "tcp");
+  EXPECT_EQ(words->origin.source, "live:eth0");
+  EXPECT_EQ(words->origin.filter, "tcp");
+  EXPECT_EQ(words->origin.privacy, "anonymised");
 }
 
 TEST_F(SegmentTest, CheckpointsThatAreNotWholeAreNotBelieved) {

@@ -1,0 +1,113 @@
+#include "privacy.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "header_walk.h"
+
+namespace weir::sensor {
+namespace {
+
+constexpr std::size_t kArpBytes = 28;
+constexpr std::size_t kArpSenderAt = 14;
+constexpr std::size_t kArpTargetAt = 24;
+constexpr std::size_t kIpv4Bytes = 20;
+constexpr std::size_t kIpv4ChecksumAt = 10;
+constexpr std::size_t kIpv6Bytes = 40;
+constexpr std::uint8_t kIpv4NoOperation = 1;
+
+std::uint16_t Read16(std::span<const std::uint8_t> bytes, std::size_t at) { return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]); }
+
+void Write16(std::span<std::uint8_t> bytes, std::size_t at, std::uint32_t value) {
+  bytes[at] = static_cast<std::uint8_t>(value >> 8);
+  bytes[at + 1] = static_cast<std::uint8_t>(value);
+}
+
+std::uint32_t Sum(std::span<const std::uint8_t> bytes) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) sum += Read16(bytes, i);
+  return sum;
+}
+
+std::uint32_t Fold(std::uint32_t sum) {
+  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+  return sum;
+}
+
+// RFC 1624, equation 3: what was right stays right, what was wrong stays wrong.
+void UpdateChecksum(std::span<std::uint8_t> packet, std::size_t at, std::uint32_t before, std::uint32_t after) {
+  if (at + 2 > packet.size()) return;
+  const std::uint32_t old = Read16(packet, at);
+  Write16(packet, at, ~Fold((~old & 0xffff) + (~Fold(before) & 0xffff) + after) & 0xffff);
+}
+
+std::optional<std::size_t> ChecksumAt(std::uint8_t protocol) {
+  switch (protocol) {
+    case kProtocolTcp: return 16;
+    case kProtocolUdp: return 6;
+    case kProtocolIcmp6: return 2;
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void Privacy::Edit(Batch* batch) {
+  batch->Rewrite([&](RecordHeader* header, std::span<std::uint8_t> packet) {
+    header->captured = EditPacket(batch->format.link_type, packet, header->length);
+  });
+}
+
+// Returns how much of the packet is left.
+std::uint32_t Privacy::EditPacket(std::uint32_t link_type, std::span<std::uint8_t> packet, std::uint32_t wire_bytes) {
+  std::vector<IpPlace> places;
+  WalkEnd end = WalkHeaders(link_type, packet, wire_bytes, [&](const IpPlace& place) { places.push_back(place); });
+  if (end.arp_at) end.at = std::min(packet.size(), *end.arp_at + kArpBytes);
+  if (anonymiser_) {
+    for (const IpPlace& place : places) {
+      const bool has_transport = place.is_sound && place.header.is_first_fragment;
+      Anonymise(packet, place.at, place.behind, has_transport, place.header.protocol);
+    }
+    if (end.arp_at) AnonymiseArp(packet.subspan(*end.arp_at));
+    // Extension headers may list addresses (RFC 8754, RFC 6275), so nothing behind the first is kept.
+    const auto extended = std::find_if(places.begin(), places.end(), [](const IpPlace& place) {
+      return place.header.version == 6 && place.behind != place.at + kIpv6Bytes;
+    });
+    if (extended != places.end()) end.at = std::min(end.at, extended->at + kIpv6Bytes);
+  }
+  return static_cast<std::uint32_t>(end.at);
+}
+
+void Privacy::Anonymise(std::span<std::uint8_t> packet, std::size_t ip_at, std::size_t behind, bool has_transport, std::uint8_t protocol) {
+  const bool is_ipv4 = packet[ip_at] >> 4 == 4;
+  const std::span<std::uint8_t> addresses = is_ipv4 ? packet.subspan(ip_at + 12, 8) : packet.subspan(ip_at + 8, 32);
+  const std::uint32_t before = Sum(addresses);
+  anonymiser_->Replace(addresses.first(addresses.size() / 2));
+  anonymiser_->Replace(addresses.last(addresses.size() / 2));
+  if (has_transport) {
+    const std::optional<std::size_t> checksum_at = ChecksumAt(protocol);
+    const bool is_absent = protocol == kProtocolUdp && behind + 8 <= packet.size() && Read16(packet, behind + 6) == 0;
+    if (checksum_at && !is_absent) UpdateChecksum(packet, behind + *checksum_at, before, Sum(addresses));
+  }
+  if (!is_ipv4) return;
+  UpdateChecksum(packet, ip_at + kIpv4ChecksumAt, before, Sum(addresses));
+  // Options may list addresses as well (RFC 791: routes, time stamps).
+  const std::span<std::uint8_t> options = packet.subspan(ip_at + kIpv4Bytes, std::min(behind - ip_at, std::size_t{packet[ip_at] & 15U} * 4) - kIpv4Bytes);
+  const std::uint32_t options_before = Sum(options);
+  std::fill(options.begin(), options.end(), kIpv4NoOperation);
+  UpdateChecksum(packet, ip_at + kIpv4ChecksumAt, options_before, Sum(options));
+}
+
+void Privacy::AnonymiseArp(std::span<std::uint8_t> arp) {
+  constexpr std::array<std::uint8_t, 6> kIpv4OverEthernet = {0, 1, 8, 0, 6, 4};
+  // Of other kinds, or cut short, nothing is kept but the place.
+  if (arp.size() < kArpBytes || !std::equal(kIpv4OverEthernet.begin(), kIpv4OverEthernet.end(), arp.begin())) {
+    std::fill(arp.begin(), arp.end(), std::uint8_t{0});
+    return;
+  }
+  anonymiser_->Replace(arp.subspan(kArpSenderAt, 4));
+  anonymiser_->Replace(arp.subspan(kArpTargetAt, 4));
+}
+
+}  // namespace weir::sensor

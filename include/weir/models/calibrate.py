@@ -128,16 +128,16 @@ def budget(maxima: NDArray[np.float64], hours: float, per_day: float) -> Budget:
     allowed = per_day / groups_per_day
     rank = math.ceil((n + 1) * (1 - allowed))
     if allowed >= 1:
-        words = f"{n} host-hours in {hours:.1f} h stay within {per_day:g} alerts a day even if each one alerts"
+        words = f"{n} host-hours in {hours:.1f} h stay within {per_day:.3g} alerts a day even if each one alerts"
         return Budget(per_day, groups_per_day, groups_per_day, n, float(ordered[0]), words)
     if rank > n:
         words = (
             f"no promise: {n} host-hours in {hours:.1f} h cannot tell which ones are rarer than {allowed:.2%}; at least "
-            f"{math.ceil(1 / allowed) - 1} are needed for {per_day:g} alerts a day; only what is stranger than all of them alerts"
+            f"{math.ceil(1 / allowed) - 1} are needed for {per_day:.3g} alerts a day; only what is stranger than all of them alerts"
         )
         return Budget(per_day, groups_per_day / (n + 1), None, n, float(ordered[-1]), words)
     expected = groups_per_day * (n + 1 - rank) / (n + 1)
-    words = f"{expected:.1f} of {per_day:g} alerts a day expected on normal traffic, from {n} host-hours in {hours:.1f} h"
+    words = f"{expected:.1f} of {per_day:.3g} alerts a day expected on normal traffic, from {n} host-hours in {hours:.1f} h"
     return Budget(per_day, expected, expected, n, float(ordered[rank - 1]), words)
 
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from weir.settings import AlertSettings, TrainSettings
 
 GOLDEN_ROWS = 10
-BUDGET_SHARE = {"flows": 0.5, "windows": 0.5}
-"""Each table spends its own part of the alerts. One threshold for both would be set by the louder table:
-a single odd flow among the calibration rows then silences all windows."""
+FLOWS_SHARE = 0.5
+"""Of the alert budget; windows have the rest, and what flows cannot spend. Were there one threshold for both, the
+louder table would set it: a single odd flow among the calibration rows then silences all windows."""
 FEW_ROWS = 300  # below this the pair of nets has too little to learn from, and a forest asks for less
 
 
@@ -85,7 +85,7 @@ def train(tables: Mapping[str, pa.Table], settings: TrainSettings, alerts: Alert
     rows = {name: read(tables[name], name) for name in artifact.TABLES}
     cut = _cut(rows, settings.calibrate_share)
     fitted = {name: _fit(name, rows[name], cut, settings) for name in artifact.TABLES}
-    limits = {name: _limit(part, alerts.budget_per_day * BUDGET_SHARE[name]) for name, part in fitted.items()}
+    limits = _limits(fitted, alerts.budget_per_day)
     facts = {
         "data_version": data_version,
         "seed": settings.seed,
@@ -95,6 +95,13 @@ def train(tables: Mapping[str, pa.Table], settings: TrainSettings, alerts: Alert
     files = artifact.pack(facts, {name: fitted[name].graph for name in artifact.TABLES})
     opened = artifact.opened(files, "the model just trained")
     return TrainedModel(opened.model_id, opened.manifest, files)
+
+
+def _limits(fitted: Mapping[str, Fitted], per_day: float) -> dict[str, Budget]:
+    """Each table's threshold: flows spend at most their share, windows what is left."""
+    flows = _limit(fitted["flows"], per_day * FLOWS_SHARE)
+    spent = per_day * FLOWS_SHARE if flows.promise is None else flows.expected
+    return {"flows": flows, "windows": _limit(fitted["windows"], per_day - spent)}
 
 
 def _limit(part: Fitted, per_day: float) -> Budget:

@@ -14,8 +14,10 @@ import pytest
 
 from weir import jobs, schema
 from weir.errors import ArtifactError, LedgerError, StoreError
+from weir.jobs.keys import candidates_key, flows_key, site_store
 from weir.ledger import Entry
 from weir.simulate.run import simulate
+from weir.store import get_table, put_table
 
 ROOT = Path(__file__).parents[1]
 SENSOR = Path(os.environ.get("WEIR_CAPTURE", ROOT / "build" / "capture" / "bin" / "weir-capture"))
@@ -205,21 +207,21 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def lose_in_manifest(counter: str) -> Any:
     def plant(patch: pytest.MonkeyPatch) -> None:
-        true_arrival = jobs._arrival
+        true_arrival = jobs.packets._arrival
 
         def leaky(manifest: Any) -> list[Entry]:
             counters = {**manifest.counters, counter: manifest.counters[counter] - 1}
             return true_arrival(dataclasses.replace(manifest, counters=counters))
 
-        patch.setattr(jobs, "_arrival", leaky)
+        patch.setattr(jobs.packets, "_arrival", leaky)
 
     return plant
 
 
 def lose_at_arrival(patch: pytest.MonkeyPatch) -> None:
-    true_arrival = jobs._arrival
+    true_arrival = jobs.packets._arrival
     patch.setattr(
-        jobs,
+        jobs.packets,
         "_arrival",
         lambda m: [dataclasses.replace(e, accepted=e.accepted - 1) if e.hop == "L3" else e for e in true_arrival(m)],
     )
@@ -301,13 +303,13 @@ def test_a_step_that_loses_one_unit_is_named(hop: str, home: Path, monkeypatch: 
 
 @pytest.mark.parametrize("table", ["flows", "windows"])
 def test_a_bad_row_goes_to_quarantine_and_the_others_go_on(table: str, home: Path) -> None:
-    key = jobs.flows_key(ATTACKED) if table == "flows" else jobs.candidates_key(ATTACKED)
-    store = jobs._store()
-    rows = jobs.get_table(store, key)
+    key = flows_key(ATTACKED) if table == "flows" else candidates_key(ATTACKED)
+    store = site_store()
+    rows = get_table(store, key)
     column = "packets_fwd" if table == "flows" else "flows_out"
     values = rows.column(column).to_pylist()
     spoiled = rows.set_column(rows.column_names.index(column), rows.schema.field(column), pa.array([-1, *values[1:]], pa.int64()))
-    jobs.put_table(store, key, schema.conform(spoiled, schema.TABLES[table], key))
+    put_table(store, key, schema.conform(spoiled, schema.TABLES[table], key))
     counts = jobs.validate(ATTACKED)[table]
     assert counts["good"] == counts["rows"] - 1
     assert sum(counts["refused"].values()) == 1

@@ -1,0 +1,100 @@
+"""Flows: the segments of a unit, or captures, become a flow table."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weir import ledger, schema, settings
+from weir.errors import StoreError
+from weir.jobs.keys import Counts, flows_key, site_store
+from weir.jobs.packets import segments
+from weir.ledger import Entry
+from weir.store import Store, put_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def flows(unit: str) -> Counts:
+    """Build the flow table of one unit from all its segments."""
+    from weir.flows.build import build
+
+    store = site_store()
+    manifests = segments(store, unit)
+    if not manifests:
+        raise StoreError(f"{store.url}/1_packets/{unit}: no segments; collect them first (weir collect)")
+    with tempfile.TemporaryDirectory(prefix="weir-flows-") as folder:
+        captures: list[Path] = []
+        for manifest in manifests:
+            capture = Path(folder) / f"{len(captures):06d}.pcap.zst"
+            capture.write_bytes(store.get(manifest.key))
+            captures.append(capture)
+        built = build(captures, settings.load().flows)
+    sources = tuple(f"L3/{unit}/{manifest.sha256}" for manifest in manifests)
+    return _keep_flows(store, unit, built.table, built.counts, [m.sha256 for m in manifests], sources)
+
+
+def flows_of_captures(unit: str, captures: Sequence[Path]) -> Counts:
+    """Build the flow table of one unit from capture files that no sensor delivered."""
+    from weir.flows.build import build
+
+    built = build(captures, settings.load().flows)
+    hashes = [hashlib.sha256(capture.read_bytes()).hexdigest() for capture in captures]
+    return _keep_flows(site_store(), unit, built.table, built.counts, hashes, ())
+
+
+def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
+    """Build flows of capture files into one Parquet file, with the core's own columns."""
+    import pyarrow.parquet as pq
+
+    from weir.flows.build import build
+    from weir.store import PARQUET_COMPRESSION
+
+    built = build(captures, settings.load().flows)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    hidden = out.with_name(f".{out.name}.part")
+    pq.write_table(built.table, hidden, compression=PARQUET_COMPRESSION)
+    hidden.replace(out)
+    return {**built.counts, "flows": len(built.table), "out": str(out)}
+
+
+def _keep_flows(
+    store: Store, unit: str, table: pa.Table, counts: Counts, segments: list[str], sources: tuple[str, ...]
+) -> Counts:
+    import pyarrow as pa
+
+    sensor, hour = unit.split("/")
+    rows = len(table)
+    segment = (
+        pa.array(segments, pa.string()).take(table.column("segment_index").combine_chunks())
+        if rows
+        else pa.array([], pa.string())
+    )
+    for name, column in (
+        ("sensor_id", pa.array([sensor] * rows, pa.string())),
+        ("hour", pa.array([hour] * rows, pa.string())),
+        ("segment", segment),
+    ):
+        table = table.append_column(name, column)
+    put_table(store, flows_key(unit), schema.conform(table, schema.STORED_FLOWS, flows_key(unit)))
+    aside = {name: n for name, n in counts.items() if name not in ("read", "accepted") and not name.startswith("odd_") and n}
+    in_flows = sum(table.column("packets_fwd").to_pylist()) + sum(table.column("packets_bwd").to_pylist())
+    ledger.record(
+        store, Entry("L4", unit, "packets", counts["read"], counts["accepted"], aside, sources=sources, sensor_id=sensor)
+    )
+    ledger.record(
+        store, Entry("L5", unit, "packets", counts["accepted"], in_flows, made=rows, sources=(f"L4/{unit}",), sensor_id=sensor)
+    )
+    odd = {name: n for name, n in counts.items() if name.startswith("odd_") and n}
+    return {
+        "unit": unit,
+        "packets": counts["read"],
+        "accepted": counts["accepted"],
+        "set_aside": aside,
+        "odd": odd,
+        "flows": rows,
+    }

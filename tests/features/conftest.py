@@ -18,7 +18,7 @@ def one_flow(number: int, **given: Any) -> dict[str, Any]:
     zero: dict[str, Any] = {"int64": 0, "int32": 0, "float64": 0.0, "string": ""}
     row = {column.name: zero[column.dtype] for column in schema.STORED_FLOWS}
     row |= {"flow_id": number, "start_us": NINE + number, "src_ip": "10.0.0.1", "dst_ip": "10.0.0.2", "src_port": 50_000}
-    row |= {"dst_port": 443, "end_reason": "finished", "protocol": 6, "ip_version": 4, "duration_us": 1_000}
+    row |= {"dst_port": 443, "end_reason": "finished", "conn_state": "SF", "protocol": 6, "ip_version": 4, "duration_us": 1_000}
     row |= {"packets_fwd": 1, "packets_bwd": 1, "bytes_fwd": 50, "bytes_bwd": 50, "payload_fwd": 10, "payload_bwd": 10}
     row |= {"data_packets_fwd": 1, "header_fwd": 20, "header_bwd": 20, "segment_size_fwd_min": 20}
     row |= {"sensor_id": "lab", "segment": "ab" * 32}

@@ -68,6 +68,8 @@ BAD_VALUES = [
     ("ip_version", 9, "ip_version is at least 4 and at most 6"),
     ("dst_port", 65_536, "dst_port is at least 0 and at most 65535"),
     ("end_reason", "boredom", "end_reason is one of active, finished, forced, idle, table_full"),
+    ("conn_state", "S9", "conn_state is one of OTH, REJ, RSTO, RSTOS0, RSTR, RSTRH, S0, S1, S2, S3, SF, SH, SHR"),
+    ("retransmitted_bwd", 2, "retransmitted_bwd <= packets_bwd"),
     ("payload_mean", 9.5, "payload_min <= payload_mean"),
     ("iat_mean_us", 1_001.0, "iat_mean_us <= iat_max_us"),
     ("payload_fwd", 51, "payload_fwd <= bytes_fwd"),

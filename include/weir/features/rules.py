@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 END_REASONS = ("active", "finished", "forced", "idle", "table_full")
 HOURS_TO_YEAR_10000 = 70_389_528
 NO_HOUR = "no hour"
+CONNECTION_STATES = ("OTH", "REJ", "RSTO", "RSTOS0", "RSTR", "RSTRH", "S0", "S1", "S2", "S3", "SF", "SH", "SHR")
+"""How a connection went, as Zeek's conn.log names it."""
+
 SCORED_TABLES = ("flows", "windows")
 
 HOUR_OF_START = "hour of start_us"
@@ -105,14 +108,17 @@ def _ordered(prefix: str, unit: str = "") -> tuple[Rule, ...]:
     return _at_most(low, mean), _at_most(mean, high)
 
 
+_PACKET_MARKS = ("psh", "urg", "rst", "retransmitted", "out_of_order", "zero_windows")
+
 _FLOW_RULES = (
     _unique("flow_id"),
     _in_set("end_reason", END_REASONS),
+    _in_set("conn_state", CONNECTION_STATES),
     *(rule for prefix in ("payload", "payload_fwd", "payload_bwd") for rule in _ordered(prefix)),
     *(rule for prefix in ("iat", "iat_fwd", "iat_bwd", "active", "idle") for rule in _ordered(prefix, "_us")),
     *(_at_most(f"payload_{side}", f"bytes_{side}") for side in ("fwd", "bwd")),
     *(_at_most(f"payload_{side}_max", f"payload_{side}") for side in ("fwd", "bwd")),
-    *(_at_most(f"{flag}_{side}", f"packets_{side}") for flag in ("psh", "urg", "rst") for side in ("fwd", "bwd")),
+    *(_at_most(f"{flag}_{side}", f"packets_{side}") for flag in _PACKET_MARKS for side in ("fwd", "bwd")),
     *(_at_most(f"iat_{side}_total_us", "duration_us") for side in ("fwd", "bwd")),
     _at_most("data_packets_fwd", "packets_fwd"),
     *(_equal(f"flags_{flag}", f"{flag}_fwd + {flag}_bwd") for flag in ("psh", "rst", "urg")),

@@ -14,6 +14,8 @@ from weir import schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MARKS_PER_KEY = 8  # up to here a table of marks costs less than hashing
+
 Ints = NDArray[np.int64]
 Texts = NDArray[np.object_]
 
@@ -60,6 +62,11 @@ class Sightings:
         """Target and destination port together, as a code, shape (n,)."""
         return compact(paired(self.target, self.port))[1]
 
+    @cached_property
+    def service(self) -> Ints:
+        """What one host asked of one address and port in one window, as a code, shape (n,)."""
+        return compact(paired(self.out, self.place))[1]
+
 
 def sightings(flows: pa.Table, length_us: int) -> Sightings:
     """Find the windows of ``length_us`` that the flows (``schema.STORED_FLOWS``, at least one) lie in."""
@@ -85,7 +92,19 @@ def sightings(flows: pa.Table, length_us: int) -> Sightings:
 
 
 def compact(keys: Ints) -> tuple[Ints, Ints]:
-    """The distinct keys, sorted, and for each key its place among them; by hash, not by sort."""
+    """The distinct keys, sorted, and for each key its place among them."""
+    low, high = int(keys.min()), int(keys.max())
+    return _by_marks(keys, low, high) if high - low < MARKS_PER_KEY * len(keys) else _by_hash(keys)
+
+
+def _by_marks(keys: Ints, low: int, high: int) -> tuple[Ints, Ints]:
+    """One mark for each number from the lowest key to the highest: quick where these are few."""
+    seen = np.zeros(high - low + 1, bool)
+    seen[keys - low] = True
+    return np.flatnonzero(seen) + low, (np.cumsum(seen) - 1)[keys - low]
+
+
+def _by_hash(keys: Ints) -> tuple[Ints, Ints]:
     import pyarrow as pa
 
     coded = pa.array(keys).dictionary_encode()

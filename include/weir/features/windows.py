@@ -195,18 +195,18 @@ def _services(f: Flows, seen: Sightings) -> Columns:
     """The most that was done to one address and port; of flows only TCP counts, as name servers are asked all day."""
     service = compact(paired(seen.out, seen.place))[1]
     row, victim = _of_group(service, seen.out), _of_group(service, seen.into)
-    count = _sums(len(row), service, f["protocol"] == TCP)
+    count = _sums(len(row), seen.service, f["protocol"] == TCP)
     return {
         "service_flows_max": _largest(seen.rows, row, count),
         "service_flows_in_max": _largest(seen.rows, victim, count),
-        "service_packets_max": _largest(seen.rows, row, _sums(len(row), service, f["packets_fwd"])),
+        "service_packets_max": _largest(seen.rows, row, _sums(len(row), seen.service, f["packets_fwd"])),
     }
 
 
 def _rhythms(f: Flows, seen: Sightings) -> Columns:
     """How regularly one address and port was contacted, in the window and over the capture hour."""
     found = {name: np.zeros(seen.rows) for name in ("regularity", "size_regularity", "beacon")}
-    kept, group = rhythm.repeated(compact(paired(seen.out, seen.place))[1])
+    kept, group = rhythm.repeated(seen.service)
     if len(kept):
         row = seen.out[kept]
         np.maximum.at(found["regularity"], row, rhythm.steadiness(*rhythm.gaps(f["start_us"][kept], group))[group])

@@ -14,6 +14,7 @@ FENCE = re.compile(r"^```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$
 DEMO = "bin/demo --once"
 PASSING = re.compile(r"^weir: |, waiting for ")  # lines that come or not, as the machine is quick or slow
 EXTRA_RUN = re.compile(r"no packets waited$")  # the hourly run, when the demo happens to run at that minute
+RUN = re.compile(r"^  weir_\d_")
 
 
 def blocks(text: str) -> dict[str, str]:
@@ -32,6 +33,15 @@ def shape(line: str) -> str:
     line = re.sub(r"\b[0-9a-f]{12}\b", "ID", line)
     line = re.sub(r"\d[\d,.:]*\d|\d", "N", line)
     return re.sub(r" +", " ", line)
+
+
+def shapes(output: str) -> list[str]:
+    """The shapes of the lasting lines; runs of one shape count once, as a schedule may have added one."""
+    found: list[str] = []
+    for line in lasting(output):
+        if not RUN.search(line) or shape(line) not in found:
+            found.append(shape(line))
+    return found
 
 
 def written(text: str, output: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from weir.site.places import Places
 
-PATIENCE_S = 60.0  # never reached unless something is broken
+PATIENCE_S = 120.0  # never reached unless something is broken
 LOOK_S = 0.02
 
 

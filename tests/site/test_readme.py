@@ -1,6 +1,7 @@
 """The README's commands are the true ones, and so is the output it shows."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -42,12 +43,28 @@ def processes_of_the_site() -> list[str]:
 
 
 @pytest.mark.whole
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_demo_that_is_ended_in_the_middle_leaves_nothing_running(number, wait_until):
+    log = CHECKOUT / ".local" / "logs" / "airflow-scheduler.log"
+    log.unlink(missing_ok=True)
+    running = subprocess.Popen(["bin/demo"], cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_until(log.exists, "Airflow is being started")
+    assert processes_of_the_site()
+    running.send_signal(number)
+    said, _ = running.communicate()
+    wait_until(lambda: not processes_of_the_site(), f"nothing runs any more, but {processes_of_the_site()}")
+    if number == signal.SIGINT:
+        assert running.returncode == 130
+        assert "nothing is left running" in said
+
+
+@pytest.mark.whole
 @pytest.mark.timeout(1800)
 def test_the_demo_prints_what_the_readme_shows_and_leaves_nothing_running():
     told = readme.blocks(readme.README.read_text())[readme.DEMO]
     ended = subprocess.run(readme.DEMO.split(), cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, f"{ended.stdout[-4000:]}\n{ended.stderr[-4000:]}"
-    shown = [readme.shape(line) for line in readme.lasting(told)]
-    printed = [readme.shape(line) for line in readme.lasting(ended.stdout)]
-    assert printed == shown, f"{ended.stdout}\nIf this is right, refresh the README: {readme.__doc__}"
+    assert readme.shapes(ended.stdout) == readme.shapes(told), (
+        f"{ended.stdout}\nIf this is right, refresh the README: {readme.__doc__}"
+    )
     assert processes_of_the_site() == []

@@ -87,16 +87,18 @@ def _play(site: Platform, progress: Progress) -> None:
     with progress.stage(f"make {story.QUIET_HOURS + 1} hours of office traffic, beside two hours of real captures"):
         ordinary, attacked = story.hours(site.places)
     with progress.stage(f"ordinary hours: replay {len(ordinary)} through the sensor, collect, make features"):
-        for hour in ordinary:
-            story.replay(site, hour)
+        for capture in ordinary:
+            story.replay(site, capture)
         site.api.trigger("weir_1_collect", "the demo's ordinary hours")
         story.settle(site, progress, at_least={"weir_1_collect": 1, "weir_2_features": 1, "weir_4_drift": 1, "weir_5_score": 1})
     with progress.stage("train the first model, and score those hours"):
         site.api.trigger("weir_3_train", "the demo's first model")
-        story.settle(site, progress, at_least={"weir_3_train": 1, "weir_5_score": 2})
+        story.settle(site, progress, at_least={"weir_3_train": 1})
+        story.demand_champion(site)
+        story.settle(site, progress, at_least={"weir_5_score": 2})
     with progress.stage(f"hours with attacks: replay {len(attacked)}, collect, make features, score, alert, look for drift"):
-        for hour in attacked:
-            story.replay(site, hour)
+        for capture in attacked:
+            story.replay(site, capture)
         site.api.trigger("weir_1_collect", "the demo's hours with attacks")
         story.settle(site, progress, at_least={"weir_1_collect": 2, "weir_2_features": 2, "weir_4_drift": 2, "weir_5_score": 3})
     with progress.stage("build and mail the reports"):
@@ -143,7 +145,7 @@ def _report_lines(site: Platform) -> list[str]:
     for kind in KINDS:
         pages = [aws.download(site.ports, key, site.places.reports / f"{kind}{Path(key).suffix}") for key in _report_keys(kind)]
         lines.append(f"Report    {kind:<7} {'   '.join(_short(site.places, page) for page in pages)}")
-    mails = mailbox.mails(site.places.outbox)
+    mails = mailbox.mails(site.places.outbox)[-len(KINDS) :]
     return [*lines, f"Mail      {'   '.join(_short(site.places, mail) for mail in mails) or 'none was sent'}"]
 
 

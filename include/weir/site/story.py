@@ -24,13 +24,13 @@ from weir.site.places import Places
 from weir.site.platform import Platform
 from weir.site.progress import Progress
 
-FIRST_HOUR = datetime(2024, 3, 5, 8, tzinfo=UTC)
+FIRST_HOUR = datetime(2024, 3, 5, 11, tzinfo=UTC)  # after the two hours of real captures
 DAY = FIRST_HOUR.date().isoformat()
 QUIET_HOURS = 6
 HOSTS = 50
 SEED = 7
 ATTACKS = ("portscan", "c2-beacon", "exfiltration")
-OFFICE, EXAMPLE = "office", "example"  # the sensors: made-up traffic, and the real captures in examples/captures
+SENSOR = "lab"
 SEGMENT_S = 1200  # packet time
 LOOK_S = 1.0
 QUIET_S = 4.0  # a consumer of an asset starts 1 to 3 s after the event
@@ -50,26 +50,18 @@ class Ended:
     words: str
 
 
-@dataclass(frozen=True)
-class Hour:
-    """What one sensor sees in one hour."""
-
-    sensor: str
-    capture: Path
-
-
-def hours(places: Places) -> tuple[list[Hour], list[Hour]]:
-    """The ordinary hours of the day, and those with attacks; an hour of each is real traffic."""
-    *quiet, attacked = [Hour(OFFICE, capture) for capture in _simulated(places)]
-    ordinary, labelled = [Hour(EXAMPLE, capture) for capture in sorted((places.home / "examples" / "captures").glob("*.pcap.gz"))]
-    return [*quiet, ordinary], [attacked, labelled]
+def hours(places: Places) -> tuple[list[Path], list[Path]]:
+    """Captures of the ordinary hours of the day, and of those with attacks; the first of each is real traffic."""
+    ordinary, labelled = sorted((places.home / "examples" / "captures").glob("*.pcap.gz"))
+    *quiet, attacked = _simulated(places)
+    return [ordinary, *quiet], [labelled, attacked]
 
 
 def _simulated(places: Places) -> list[Path]:
     """A capture for each hour of an office; those made before are used again."""
     from weir.simulate.run import simulate
 
-    folder = places.cache / f"story-{SEED}-{QUIET_HOURS}-{HOSTS}"
+    folder = places.cache / f"story-{FIRST_HOUR:%H}-{SEED}-{QUIET_HOURS}-{HOSTS}"
     if not (folder / "whole").exists():
         shutil.rmtree(folder, ignore_errors=True)
         simulate(
@@ -80,19 +72,17 @@ def _simulated(places: Places) -> list[Path]:
     return sorted(folder.glob("*.pcap"))
 
 
-def replay(site: Platform, hour: Hour) -> None:
+def replay(site: Platform, capture: Path) -> None:
     """Let the sensor read a capture and leave sealed segments in the spool."""
-    options = {"--sensor": hour.sensor, "--spool": str(site.places.spool), "--rotate-seconds": str(SEGMENT_S)}
+    options = {"--sensor": SENSOR, "--spool": str(site.places.spool), "--rotate-seconds": str(SEGMENT_S)}
     command = [str(site.places.capture), "-r", "-", *(word for option in options.items() for word in option)]
     with (site.places.logs / "capture.log").open("ab") as log:
         running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=site.env)
         assert running.stdin is not None
-        with _opened(hour.capture) as packets, running.stdin:
+        with _opened(capture) as packets, running.stdin:
             shutil.copyfileobj(packets, running.stdin)
     if running.wait() != 0:
-        raise SiteError(
-            f"weir-capture could not read {hour.capture} (exit {running.returncode}); see {site.places.logs}/capture.log"
-        )
+        raise SiteError(f"weir-capture could not read {capture} (exit {running.returncode}); see {site.places.logs}/capture.log")
 
 
 def _opened(capture: Path) -> Any:
@@ -143,6 +133,13 @@ def _why(site: Platform, run: dict[str, Any]) -> str:
         return f"{run['dag_id']} failed; see {site.places.logs}/airflow-scheduler.log"
     said = [f"    {line}" for line in site.api.errors(failed[0])]
     return "\n".join([f"{run['dag_id']} failed at {failed[0]['task_id']}:", *said])
+
+
+def demand_champion(site: Platform) -> None:
+    """SiteError, with what the gate said, when training has not given a champion."""
+    said = [run.words for run in ended_runs(site) if run.dag_id == "weir_3_train"]
+    if not any("is champion now" in words for words in said):
+        raise SiteError(f"the first model did not pass the gate, so nothing can be scored: {'; '.join(said)}")
 
 
 def ended_runs(site: Platform) -> list[Ended]:

@@ -350,10 +350,10 @@ CANARY = b"my password is hunter2"
 
 def test_no_payload_is_left_where_payloads_are_cut(capture, write_pcap, pcaps):
     frames = [pcaps.ethernet(i, size=200)[:60] + CANARY * 8 for i in range(50)]
-    source = write_pcap([pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i, frame) for i, frame in enumerate(frames)])
+    source = write_pcap([pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i * 1000, frame) for i, frame in enumerate(frames)])
     run = capture("-r", source, "--cut-payload")
     assert pcaps.packets_in(run.spool) == [
-        pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i, frame[:42], len(frame)) for i, frame in enumerate(frames)
+        pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i * 1000, frame[:42], len(frame)) for i, frame in enumerate(frames)
     ]
     assert all(CANARY not in pcaps.unpack(path) for path in run.spool.glob("*.zst"))
     assert pcaps.manifests_in(run.spool)[0]["privacy"] == "cut-payload"

@@ -83,6 +83,7 @@ class Manifest:
     link_type: int
     snaplen: int
     filter: str
+    privacy: str
     packets: int
     packet_bytes: int
     file_bytes: int
@@ -125,7 +126,7 @@ class Manifest:
         return f"{self.sensor_id}/{self.hour}"
 
 
-_TEXTS = {"sensor_id", "boot_id", "file", "sha256", "previous_sha256", "filter", "hour", "source"}
+_TEXTS = {"sensor_id", "boot_id", "file", "sha256", "previous_sha256", "filter", "privacy", "hour", "source"}
 _TIMES = {"first_us", "last_us"}
 
 

@@ -133,7 +133,7 @@ def budget(maxima: NDArray[np.float64], hours: float, per_day: float) -> Budget:
     if rank > n:
         words = (
             f"no promise: {n} host-hours in {hours:.1f} h cannot tell which ones are rarer than {allowed:.2%}; at least "
-            f"{math.ceil(1 / allowed) - 1} are needed for {per_day:.3g} alerts a day; only what is stranger than all of them alerts"
+            f"{math.ceil(1 / allowed) - 1} are needed for {per_day:.3g} alerts a day; only what is stranger than all alerts"
         )
         return Budget(per_day, groups_per_day / (n + 1), None, n, float(ordered[-1]), words)
     expected = groups_per_day * (n + 1 - rank) / (n + 1)

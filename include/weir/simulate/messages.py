@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from functools import cache
+from ipaddress import ip_address
 from random import Random
 
 _DNS_ID_BYTES = 2
 _A, _AAAA = 1, 28
+ALL_HOSTS = "224.0.0.1"
 
 
 @cache
@@ -63,6 +65,23 @@ def arp(mac: bytes, ip4: str, wanted: str) -> bytes:
 
     words = ":".join(f"{byte:02x}" for byte in mac)
     return bytes(Ether(src=words, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=words, psrc=ip4, pdst=wanted))
+
+
+@cache
+def igmp(mac: bytes, ip4: str, group: str, is_query: bool) -> bytes:
+    """A whole frame: who listens to any group, or that this host listens to one (RFC 2236)."""
+    from scapy.layers.inet import IP, IPOption_Router_Alert
+    from scapy.layers.l2 import Ether
+    from scapy.packet import Raw
+    from scapy.utils import checksum
+
+    target = ALL_HOSTS if is_query else group
+    asked = bytes(4) if is_query else ip_address(group).packed
+    body = struct.pack("!BBH", 0x11 if is_query else 0x16, 100 if is_query else 0, 0) + asked
+    body = body[:2] + struct.pack("!H", checksum(body)) + asked
+    last = ":".join(f"{byte:02x}" for byte in ip_address(target).packed[1:])
+    ethernet = Ether(src=":".join(f"{byte:02x}" for byte in mac), dst=f"01:00:5e:{last}")
+    return bytes(ethernet / IP(src=ip4, dst=target, ttl=1, proto=2, options=[IPOption_Router_Alert()]) / Raw(body))
 
 
 def tls_hello(name: str, rng: Random) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from random import Random
 
-from weir.simulate.talk import Path
+from weir.simulate.talk import MSS, Path
 from weir.simulate.tape import BENIGN
 from weir.simulate.wire import Endpoint
 
@@ -14,7 +14,7 @@ _ROUTER_MAC = bytes.fromhex("020000000001")
 _EPHEMERAL = (32_768, 60_999)
 _OUTSIDE_NETS = ("192.0.2.", "198.51.100.", "203.0.113.")  # kept for documentation by RFC 5737
 _OUTSIDE_PER_NET = 120
-_SERVERS = ("dns", "mail", "files", "web", "domain", "monitor", "backup", "log", "time", "printer", "phone", "build")
+_SERVERS = ("dns", "mail", "files", "web", "domain", "monitor", "backup", "log", "time", "printer", "phone", "build", "router")
 
 
 @dataclass(slots=True)
@@ -31,6 +31,7 @@ class Host:
     busy: float = 1.0
     rtt_us: int = 300
     us_per_segment: int = 60
+    joins_packets: bool = False
     next_port: int = field(default=_EPHEMERAL[0])
 
     def endpoint(self, port: int = 0, *, is_v6: bool = False) -> Endpoint:
@@ -66,6 +67,7 @@ def path(client: Host, server: Host, port: int, rng: Random, *, label: str = BEN
         us_per_segment=max(int(server.us_per_segment * rng.lognormvariate(0.0, 0.4)), 12),
         loss=0.004 if server.rtt_us > 5_000 else 0.0005,
         label=label,
+        segment=MSS * rng.choice((1, 2, 4, 12)) if client.joins_packets else MSS,
     )
 
 
@@ -81,6 +83,7 @@ def _host(name: str, number: int, ip4: str, ip6: str, rng: Random) -> Host:
 
 def _client(number: int, rng: Random) -> Host:
     host = _host(f"client{number}", 100 + number, f"10.20.{number // 200}.{10 + number % 200}", f"fd00:20::{number + 10:x}", rng)
+    host.joins_packets = number % 10 == 7
     host.busy = min(rng.lognormvariate(0.0, 0.8), 6.0)
     return host
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from weir.simulate import messages
+from weir.simulate.noise import advertise_router
 from weir.simulate.office import Host, path
 from weir.simulate.scene import Scene, look_up, tls_turns
 from weir.simulate.talk import Path, Turn, ask, filler, ping, tcp, udp
-from weir.simulate.wire import US_PER_S, Endpoint
+from weir.simulate.wire import IGMP, US_PER_S, Endpoint
 
 HOUR_S = 3_600
 _NIGHT = range(1, 5)  # hours in which the large backup runs
@@ -72,6 +73,12 @@ def site_rounds(scene: Scene, hour_of_day: int, start_us: int) -> None:
         for name, server in servers.items():
             if name != "monitor":
                 _watch(scene, server, at_us + rng.randint(0, 9 * US_PER_S))
+    router = servers["router"].endpoint()
+    listeners = scene.tape.flow(router, Endpoint(b"", bytes((224, 0, 0, 1))), IGMP)
+    for at_us in _every(scene, start_us, 125, 0.01):
+        scene.tape.add(at_us, messages.igmp(router.mac, router.address, messages.ALL_HOSTS, True), listeners)
+    for at_us in _every(scene, start_us, 450, 0.3):
+        advertise_router(scene, at_us)
     for at_us in _every(scene, start_us, 60, 0.01):
         health = [
             Turn(True, 0, 200, messages.http_request("web.office", "/health")),

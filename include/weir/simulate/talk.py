@@ -24,7 +24,11 @@ Ending = Literal["fin", "rst", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Two endpoints and the way between them, seen from a sensor close to the client."""
+    """Two endpoints and the way between them, seen from a sensor close to the client.
+
+    ``segment`` is the largest TCP payload of a packet; where a network card joins packets before
+    they are captured, it is several times what fits on the wire.
+    """
 
     client: Endpoint
     server: Endpoint
@@ -32,6 +36,7 @@ class Path:
     us_per_segment: int = 300
     loss: float = 0.002
     label: str = BENIGN
+    segment: int = MSS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class Connection:
         """Send the bytes of a turn in full segments, in bursts, acknowledged every second one."""
         self.now_us += turn.pause_us
         payload = turn.head + filler(max(turn.size - len(turn.head), 0), self._rng)
-        mss = MSS - _TIMESTAMP_BYTES * self._has_timestamps
+        mss = self._path.segment - _TIMESTAMP_BYTES * self._has_timestamps
         answer_us = self._path.rtt_us if turn.is_client else self._near_us()
         for number, start in enumerate(range(0, len(payload), mss), start=1):
             piece = payload[start : start + mss]

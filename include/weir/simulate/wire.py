@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
 
-TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
+TCP, UDP, ICMP, ICMP6, IGMP = 6, 17, 1, 58, 2
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 
 ETHERNET_BYTES = 14

@@ -10,7 +10,7 @@ from weir.simulate.scene import US_PER_MS, Scene, tls_turns
 from weir.simulate.talk import Turn, ask, filler, tcp, udp
 from weir.simulate.wire import US_PER_S
 
-_PEERS_MOST = 80  # addresses that a program which talks without a server in between tries in a minute
+_PEERS_MOST = 60  # addresses that a program which talks without a server in between tries in a minute
 
 
 def mail(scene: Scene, client: Host, at_us: int) -> None:
@@ -143,7 +143,7 @@ def call(scene: Scene, client: Host, at_us: int) -> None:
 def find_peers(scene: Scene, client: Host, at_us: int) -> None:
     """A call or game without a server in between: dozens of addresses are asked, most do not answer."""
     rng = scene.rng
-    for number in range(scene.many(0.7, _PEERS_MOST) + 5):
+    for number in range(scene.many(0.9, _PEERS_MOST) + 5):
         peer = replace(scene.office.outside[number % 40], ip4=bytes((198, 18, rng.randrange(4), rng.randrange(256))))
         way = path(client, peer, rng.randint(1_025, 65_000), rng)
         answer = filler(rng.randint(20, 300), rng) if rng.random() < 0.4 else None

@@ -45,6 +45,7 @@ def alert(host: str, score: float, severity: str = "low") -> Alert:
         rows_n=1,
         p_value=0.01,
         score=score,
+        excess=score - 2.0,
         reasons=(),
         evidence=(),
         lineage=Lineage(segments=(), schema_hash={}, model_id="m", dag_run="", data_version=""),

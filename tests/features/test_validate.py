@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from weir import schema
 from weir.errors import SchemaError
 from weir.features import expectations
-from weir.features.rules import rules
+from weir.features.rules import may_be_released, rules
 from weir.features.validate import Validated, validate
 from weir.features.windows import windows
 
@@ -124,6 +125,12 @@ def test_an_empty_table_is_empty_and_not_a_success(make_flows):
 def test_a_table_of_nothing_but_nan_is_refused_whole(make_flows):
     judged = validate(make_flows([{"payload_rate": float("nan")}] * 4), "flows", PROJECT)
     assert judged.result["verdict"] == "all refused"
+
+
+def test_refused_rows_can_be_stored_with_the_nulls_they_were_refused_for(make_flows, tmp_path):
+    refused = validate(with_values(make_flows(2), "bytes_fwd", [None, 40]), "flows", PROJECT).refused
+    pq.write_table(refused, tmp_path / "refused.parquet")
+    assert pq.read_table(tmp_path / "refused.parquet").column("bytes_fwd").to_pylist() == [None]
 
 
 def test_the_share_of_nulls_is_told_for_each_column_that_has_any(make_flows):
@@ -251,3 +258,9 @@ def test_every_rule_of_a_table_has_its_own_words_and_an_expectation_in_the_suite
     words = [rule.words for rule in rules(table)]
     assert len(set(words)) == len(words)
     assert [expectation.meta["rule"] for expectation in expectations.suite(table).expectations] == words
+
+
+def test_holes_and_copies_may_never_be_released():
+    held = ["src_ip is present", "payload_rate is finite", "flow_id is unique", "table and row_id are unique together"]
+    assert [may_be_released(words) for words in held] == [False] * 4
+    assert may_be_released("payload_fwd <= bytes_fwd")

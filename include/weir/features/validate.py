@@ -79,7 +79,9 @@ def validate(table: pa.Table, name: str, project: Path) -> Validated:
     if len(whole):
         reasons[whole] = _broken_rules(rows.take(pa.array(whole)), name, suite, project)
     kept = pa.array(reasons == _KEPT, pa.bool_())
-    refused = rows.append_column("reason", pa.array(reasons, pa.string())).filter(pa.array(reasons != _KEPT, pa.bool_()))
+    refused = (
+        _nullable(rows).append_column("reason", pa.array(reasons, pa.string())).filter(pa.array(reasons != _KEPT, pa.bool_()))
+    )
     good = rows.filter(kept)
     assert good.num_rows + refused.num_rows == table.num_rows, "every row is either good or refused"
     return Validated(good, refused, _result(rows, name, reasons, suite, project))
@@ -113,6 +115,13 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
     if pa.types.is_dictionary(found):
         found = found.value_type
     return bool(found == wanted or (pa.types.is_string(wanted) and pa.types.is_large_string(found)))
+
+
+def _nullable(rows: pa.Table) -> pa.Table:
+    """The same rows under a schema that lets them be stored with the nulls they were refused for."""
+    import pyarrow as pa
+
+    return rows.cast(pa.schema([field.with_nullable(True) for field in rows.schema]))
 
 
 def _not_whole(rows: pa.Table) -> NDArray[np.object_]:

@@ -22,6 +22,8 @@ from synthetic import columns, table, trained
 from weir.errors import ArtifactError, SchemaError
 from weir.models import artifact
 from weir.models.artifact import MANIFEST, identify, load, opened, save
+from weir.models.detectors.members import DETECTORS
+from weir.models.preprocess import CODES
 
 
 def files() -> dict[str, bytes]:
@@ -274,3 +276,17 @@ def test_opening_and_scoring_load_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("detector", sorted(DETECTORS))
+@pytest.mark.parametrize("name", ["flows", "windows"])
+def test_any_finite_row_gets_a_finite_score_and_a_p_value_within_0_and_1(detector: str, name: str) -> None:
+    scorer = opened(trained(detector).files, "model").table(name)
+    extremes = np.array([0.0, 5e-324, 1.0, -1.0, 1e18, -1e18, 1.7e308, -1.7e308])
+    x = np.random.default_rng(3).choice(extremes, size=(200, len(scorer.features)))
+    codes = [scorer.features.index(code) for code in CODES if code in scorer.features]
+    x[:, codes] = np.random.default_rng(4).integers(-(2**31), 2**31, (200, len(codes)))  # these are int32 in every table
+    scores, p_values = scorer.run(x)
+    assert np.isfinite(scores).all()
+    assert ((p_values > 0) & (p_values <= 1)).all()
+    assert np.isfinite(scorer.expected(x)).all()

@@ -36,7 +36,8 @@ double ResidentMiB() {
 struct Result {
   std::uint64_t packets = 0;
   std::uint64_t flows = 0;
-  std::uint64_t check = 0;  // keeps the compiler from leaving the work out
+  std::uint64_t result_bytes = 0;  // what the columns hold
+  std::uint64_t check = 0;         // keeps the compiler from leaving the work out
 };
 
 Result Read(const std::string& path) {
@@ -71,7 +72,11 @@ Result Flows(const std::string& path, std::size_t memory_bytes) {
   weir::CaptureFile capture(path);
   builder.Read(&capture);
   builder.Finish();
-  return {builder.counts().read, static_cast<std::uint64_t>(builder.columns()->rows()), 0};
+  std::uint64_t bytes = 0;
+  for (const weir::FlowColumns::Column& column : builder.columns()->columns()) {
+    bytes += column.values.size() + column.offsets.size();
+  }
+  return {builder.counts().read, static_cast<std::uint64_t>(builder.columns()->rows()), bytes, 0};
 }
 
 std::size_t Number(const char* text, std::size_t fallback) {
@@ -98,9 +103,9 @@ int main(int argc, char** argv) {
       const double before = CpuSeconds();
       const Result result = mode == "read" ? Read(path) : mode == "parse" ? Parse(path) : Flows(path, memory_mb * kMiB);
       const double cpu = CpuSeconds() - before;
-      std::printf("{\"mode\":\"%s\",\"packets\":%llu,\"flows\":%llu,\"cpu_s\":%.4f,\"mpps\":%.3f,\"rss_mib\":%.0f,\"check\":%llu}\n", mode.c_str(),
+      std::printf("{\"mode\":\"%s\",\"packets\":%llu,\"flows\":%llu,\"cpu_s\":%.4f,\"mpps\":%.3f,\"rss_mib\":%.0f,\"result_mib\":%.0f,\"check\":%llu}\n", mode.c_str(),
                   static_cast<unsigned long long>(result.packets), static_cast<unsigned long long>(result.flows), cpu,
-                  1e-6 * static_cast<double>(result.packets) / cpu, ResidentMiB(), static_cast<unsigned long long>(result.check));
+                  1e-6 * static_cast<double>(result.packets) / cpu, ResidentMiB(), static_cast<double>(result.result_bytes) / static_cast<double>(kMiB), static_cast<unsigned long long>(result.check));
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -22,10 +22,30 @@ __extension__ using Wide = unsigned __int128;
 constexpr double kUsPerS = 1e6;
 constexpr std::int64_t kNoIcmp = -1;
 
+// A short text that is copied whole, sixteen bytes at once, whatever its length.
+struct Word {
+  std::array<char, 16> letters;
+  std::size_t size;
+};
+
+constexpr Word MakeWord(std::string_view text) {
+  Word word{{}, text.size()};
+  std::copy(text.begin(), text.end(), word.letters.begin());
+  return word;
+}
+
+char* WriteWord(const Word& word, char* to) {
+  std::memcpy(to, word.letters.data(), word.letters.size());
+  return to + word.size;
+}
+
 // The indices are those of EndReason.
-constexpr std::array<std::string_view, 5> kEndReasonNames{"idle", "active", "finished", "forced", "table_full"};
-constexpr std::size_t kLongestEndReason = 10;
-constexpr std::size_t kLongestConnState = 6;
+constexpr std::array<Word, 5> kEndReasonNames{MakeWord("idle"), MakeWord("active"), MakeWord("finished"), MakeWord("forced"), MakeWord("table_full")};
+
+// The indices are those of ConnState.
+constexpr std::array<Word, 13> kConnStates{
+    MakeWord("OTH"), MakeWord("S0"), MakeWord("S1"), MakeWord("SF"), MakeWord("REJ"), MakeWord("S2"), MakeWord("S3"),
+    MakeWord("RSTO"), MakeWord("RSTR"), MakeWord("RSTOS0"), MakeWord("RSTRH"), MakeWord("SH"), MakeWord("SHR")};
 
 constexpr std::array kDefinitions{
     ColumnDefinition{"flow_id", ColumnType::kInt64, offsetof(FlowRow, flow_id)},
@@ -269,9 +289,9 @@ void SetTcp(const Tcp& tcp, FlowRow* row) {
 
 // How the conversation went: Zeek's words for TCP, and for UDP whether it was answered.
 void SetCourse(const FlowHead& head, const TcpStream& stream, bool is_answered, FlowRow* row) {
-  row->conn_state = "OTH";
+  row->conn_state = ConnState::kOth;
   if (head.key.protocol == kProtocolTcp) {
-    row->conn_state = ConnState(stream);
+    row->conn_state = ConnStateOf(stream);
     row->history = stream.history;
     row->retransmitted_fwd = stream.retransmitted[kForward];
     row->retransmitted_bwd = stream.retransmitted[kBackward];
@@ -280,7 +300,7 @@ void SetCourse(const FlowHead& head, const TcpStream& stream, bool is_answered, 
     row->zero_windows_fwd = stream.zero_windows[kForward];
     row->zero_windows_bwd = stream.zero_windows[kBackward];
   } else if (head.key.protocol == kProtocolUdp) {
-    row->conn_state = is_answered ? "SF" : "S0";
+    row->conn_state = is_answered ? ConnState::kSf : ConnState::kS0;
     row->history = UdpHistory(is_answered);
   }
 }
@@ -301,23 +321,35 @@ void SetBulks(const FlowRecord& record, FlowRow* row) {
 
 constexpr std::size_t kLongestAddress = INET6_ADDRSTRLEN;
 
-char* WriteDecimal(unsigned value, char* to) {
-  if (value >= 100) {
-    *to++ = static_cast<char>('0' + value / 100);
+// "0." to "255.": an octet and the dot behind it.
+struct Octet {
+  std::array<char, 4> letters;
+  std::uint32_t size;
+};
+
+constexpr std::array<Octet, 256> MakeOctets() {
+  std::array<Octet, 256> octets{};
+  for (unsigned value = 0; value < octets.size(); ++value) {
+    Octet& octet = octets[value];
+    for (const unsigned unit : {100u, 10u, 1u}) {
+      if (value >= unit || unit == 1) {
+        octet.letters[octet.size++] = static_cast<char>('0' + value / unit % 10);
+      }
+    }
+    octet.letters[octet.size++] = '.';
   }
-  if (value >= 10) {
-    *to++ = static_cast<char>('0' + value / 10 % 10);
-  }
-  *to++ = static_cast<char>('0' + value % 10);
-  return to;
+  return octets;
 }
+
+constexpr std::array<Octet, 256> kOctets = MakeOctets();
 
 // Writes the address as text (RFC 5952 for IPv6) and returns the end of it.
 char* WriteAddress(const Address& address, std::int64_t ip_version, char* to) {
   if (ip_version == 4) {
     for (int shift = 24; shift >= 0; shift -= 8) {
-      to = WriteDecimal(address.low >> shift & 0xff, to);
-      *to++ = '.';
+      const Octet& octet = kOctets[address.low >> shift & 0xff];
+      std::memcpy(to, octet.letters.data(), octet.letters.size());
+      to += octet.size;
     }
     return to - 1;
   }
@@ -414,6 +446,7 @@ void FlowColumns::FlushColumn(const ColumnDefinition& definition, std::size_t ro
   };
   const auto write_text = [&](std::size_t longest, const auto& write) {
     auto* start = reinterpret_cast<char*>(column->values.Extend(rows * longest));
+    unsigned char* offsets = column->offsets.Extend(rows * sizeof(std::int32_t));
     const std::size_t before = column->values.size() - rows * longest;
     char* to = start;
     for (std::size_t row = 0; row < rows; ++row) {
@@ -422,7 +455,8 @@ void FlowColumns::FlushColumn(const ColumnDefinition& definition, std::size_t ro
       if (end > std::numeric_limits<std::int32_t>::max()) {
         throw std::length_error("more flows than one table of text can hold; give fewer captures at once");
       }
-      column->offsets.Append(static_cast<std::int32_t>(end));
+      const auto offset = static_cast<std::int32_t>(end);
+      std::memcpy(offsets + row * sizeof offset, &offset, sizeof offset);
     }
     column->values.Shrink(rows * longest - static_cast<std::size_t>(to - start));
   };
@@ -453,18 +487,16 @@ void FlowColumns::FlushColumn(const ColumnDefinition& definition, std::size_t ro
       });
       break;
     case ColumnType::kConnState:
-      write_text(kLongestConnState, [](const FlowRow& row, const unsigned char*, char* to) {
-        const std::string_view name = row.conn_state;
-        return std::copy(name.begin(), name.end(), to);
+      write_text(sizeof(Word), [](const FlowRow& row, const unsigned char*, char* to) {
+        return WriteWord(kConnStates[static_cast<std::size_t>(row.conn_state)], to);
       });
       break;
     case ColumnType::kHistory:
       write_text(kLongestHistory, [](const FlowRow& row, const unsigned char*, char* to) { return WriteHistory(row.history, to); });
       break;
     case ColumnType::kEndReason:
-      write_text(kLongestEndReason, [](const FlowRow& row, const unsigned char*, char* to) {
-        const std::string_view name = kEndReasonNames[static_cast<std::size_t>(row.end_reason)];
-        return std::copy(name.begin(), name.end(), to);
+      write_text(sizeof(Word), [](const FlowRow& row, const unsigned char*, char* to) {
+        return WriteWord(kEndReasonNames[static_cast<std::size_t>(row.end_reason)], to);
       });
       break;
   }

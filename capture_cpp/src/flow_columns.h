@@ -27,7 +27,7 @@ struct FlowRow {
   std::int64_t src_port;
   std::int64_t dst_port;
   EndReason end_reason;
-  const char* conn_state;
+  ConnState conn_state;
   History history;
   std::int64_t protocol;
   std::int64_t ip_version;

@@ -114,33 +114,33 @@ void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t paylo
 }
 
 // The decisions are those of Zeek's scripts/base/protocols/conn/main.zeek, in its documented order.
-const char* ConnState(const TcpStream& stream) {
+ConnState ConnStateOf(const TcpStream& stream) {
   const End originator = EndState(stream.seen[0], stream.seen[1]);
   const End responder = EndState(stream.seen[1], stream.seen[0]);
   const bool is_originator_silent = originator == End::kInactive || originator == End::kPartial;
   const bool is_responder_silent = responder == End::kInactive || responder == End::kPartial;
   if (responder == End::kReset) {
     if (originator == End::kSynSent || originator == End::kSynAckSent) {
-      return "REJ";
+      return ConnState::kRej;
     }
-    return is_originator_silent ? "RSTRH" : "RSTR";
+    return is_originator_silent ? ConnState::kRstrh : ConnState::kRstr;
   }
   if (originator == End::kReset) {
-    return is_responder_silent ? "RSTOS0" : "RSTO";
+    return is_responder_silent ? ConnState::kRstos0 : ConnState::kRsto;
   }
   if (originator == End::kClosed && responder == End::kClosed) {
-    return "SF";
+    return ConnState::kSf;
   }
   if (originator == End::kClosed) {
-    return is_responder_silent ? "SH" : "S2";
+    return is_responder_silent ? ConnState::kSh : ConnState::kS2;
   }
   if (responder == End::kClosed) {
-    return is_originator_silent ? "SHR" : "S3";
+    return is_originator_silent ? ConnState::kShr : ConnState::kS3;
   }
   if (originator == End::kSynSent && responder == End::kInactive) {
-    return "S0";
+    return ConnState::kS0;
   }
-  return originator == End::kEstablished && responder == End::kEstablished ? "S1" : "OTH";
+  return originator == End::kEstablished && responder == End::kEstablished ? ConnState::kS1 : ConnState::kOth;
 }
 
 char* WriteHistory(const History& history, char* to) {

@@ -30,8 +30,9 @@ static_assert(sizeof(TcpStream) == 64);
 // Adds a TCP packet of side 0 (forward) or 1.
 void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window, std::size_t side, TcpStream* stream);
 
-// The state of a TCP connection, as Zeek's conn_state names it: S0, S1, SF, REJ, RSTO, OTH …
-const char* ConnState(const TcpStream& stream);
+// The state of a TCP connection, as Zeek's conn_state names it.
+enum class ConnState : std::uint8_t { kOth, kS0, kS1, kSf, kRej, kS2, kS3, kRsto, kRstr, kRstos0, kRstrh, kSh, kShr };
+ConnState ConnStateOf(const TcpStream& stream);
 
 // Writes the history to `to`, which has room for kLongestHistory, and returns its end. Letters as
 // in Zeek's history, each written once per side: S(YN), H (SYN-ACK), A(CK), D(ata), F(IN), R(ST),

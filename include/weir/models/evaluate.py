@@ -6,7 +6,7 @@ without labels, a rate of false alerts without normal traffic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NORMAL = ""
 POINTS = 200  # of a curve that is drawn
+HOURS_PER_DAY = 24
+HostHour = tuple[str, str, int]  # sensor, host, hour since 1970
 Labels = Mapping[str, Sequence[str]]
 
 
@@ -57,7 +59,7 @@ def evaluate(artifact: Artifact, tables: Mapping[str, pa.Table], labels: Labels,
         "over_budget": alerts["over_budget"],
         "false_alerts": len(false),
         "precision": 1 - len(false) / len(alerts["kept"]) if alerts["kept"] and told else None,
-        "alerts_per_day": alerts["normal_above"] / hours * 24 if has_normal and hours else None,
+        "alerts_per_day": alerts["normal_above"] / hours * HOURS_PER_DAY if has_normal and hours else None,
         "budget_per_day": budget_per_day,
         "promise": artifact.manifest["budget"]["promise"],
         "hours": hours,
@@ -81,29 +83,37 @@ def _kinds(labels: Labels) -> list[str]:
 def _alerts(
     artifact: Artifact, tables: Mapping[str, pa.Table], scored: Mapping[str, NDArray[np.float64]], labels: Labels, per_day: float
 ) -> dict[str, Any]:
-    """Host-hours above the threshold as alerts, the strangest first, at most ``per_day`` of a sensor's day."""
-    found: dict[tuple[str, str, int], dict[str, Any]] = {}
-    attacked: set[tuple[str, str, int]] = set()
+    """Host-hours above a threshold as alerts, those furthest above it first, at most ``per_day`` of a sensor's day."""
+    found: dict[HostHour, dict[str, Any]] = {}
+    attacked: set[HostHour] = set()
     for name in TABLES:
-        hour = tables[name].column("start_us").to_numpy() // schema.HOUR_US
-        who = (tables[name].column("sensor_id").to_pylist(), tables[name].column(schema.HOST[name]).to_pylist(), hour.tolist())
-        limit = artifact.table(name).threshold
-        for key, score, kind in zip(zip(*who, strict=True), scored[name].tolist(), labels[name], strict=True):
+        above = scored[name] - artifact.table(name).threshold
+        for key, excess, kind in zip(_host_hours(tables[name], name), above.tolist(), labels[name], strict=True):
             if kind != NORMAL:
                 attacked.add(key)
-            if score > limit:
-                alert = found.setdefault(key, {"host": key[1], "score": score, "kinds": set(), "day": (key[0], key[2] // 24)})
-                alert["score"] = max(alert["score"], score)
+            if excess > 0:
+                alert = found.setdefault(key, {"excess": excess, "kinds": set()})
+                alert["excess"] = max(alert["excess"], excess)
                 alert["kinds"] |= {kind} - {NORMAL}
-    ranked = sorted(found.items(), key=lambda item: (-item[1]["score"], item[0]))
-    sent: dict[Any, int] = {}
-    kept = []
-    for _, alert in ranked:
-        sent[alert["day"]] = sent.get(alert["day"], 0) + 1
-        if sent[alert["day"]] <= per_day:
-            kept.append(alert)
+    kept = _within_budget(found, per_day)
     normal_above = sum(key not in attacked for key in found)
-    return {"kept": kept, "over_budget": len(ranked) - len(kept), "normal_above": normal_above}
+    return {"kept": kept, "over_budget": len(found) - len(kept), "normal_above": normal_above}
+
+
+def _host_hours(table: pa.Table, name: str) -> Iterator[HostHour]:
+    hour = table.column("start_us").to_numpy() // schema.HOUR_US
+    return zip(table.column("sensor_id").to_pylist(), table.column(schema.HOST[name]).to_pylist(), hour.tolist(), strict=True)
+
+
+def _within_budget(found: Mapping[HostHour, dict[str, Any]], per_day: float) -> list[dict[str, Any]]:
+    sent: dict[tuple[str, int], int] = {}
+    kept = []
+    for (sensor, _, hour), alert in sorted(found.items(), key=lambda item: (-item[1]["excess"], item[0])):
+        day = sensor, hour // HOURS_PER_DAY
+        sent[day] = sent.get(day, 0) + 1
+        if sent[day] <= per_day:
+            kept.append(alert)
+    return kept
 
 
 def _kind(

@@ -1,10 +1,10 @@
 """### Is today's traffic still what the champion was trained on?
 
-Starts by itself when `weir_2_features` has validated hours. Each hour is compared with the
-champion's own training rows; the verdict is one of `no drift`, `drift`, `insufficient data`.
+Starts by itself when `weir_5_score` has scored new hours and sent their alerts, so that a training
+that drift asks for knows whose rows to leave out. Each hour is compared with the champion's own
+training rows; the verdict is one of `no drift`, `drift`, `insufficient data`.
 
-- `units` lists the hours that are new, or those you gave when you started it by hand; none while there
-  is no champion to compare with.
+- `units` lists the hours that are new, or those you gave when you started it by hand.
 - `drift` judges an hour, and leaves Evidently's report under `4_models/drift/`.
 - `hand_over` starts `weir_3_train`, **only** when an hour drifted; pink otherwise.
 - `summary` counts the verdicts; it is also the note of the run.
@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
-from weir.site.handover import CALLED, DRIFT, FEATURES, TAG, TASKS, called, units_in, units_param
+from weir.site.handover import CALLED, DRIFT, SCORES, TAG, TASKS, called, units_in, units_param
 
 
 @dag(
@@ -24,7 +24,7 @@ from weir.site.handover import CALLED, DRIFT, FEATURES, TAG, TASKS, called, unit
     dag_display_name="4 · watch for drift",
     description="Compares each new hour with the champion's training rows; drift asks for retraining",
     doc_md=__doc__,
-    schedule=[FEATURES],
+    schedule=[SCORES],
     catchup=False,
     max_active_runs=1,
     default_args=TASKS,
@@ -36,10 +36,6 @@ def drift() -> None:
 
     @task
     def units(*, params: Any = None, triggering_asset_events: Any = None) -> list[str]:
-        from weir import jobs
-
-        if jobs.models()["champion"] is None:
-            return []
         return list(params["units"]) or units_in(triggering_asset_events)
 
     @task(task_id="drift", map_index_template=CALLED)

@@ -10,6 +10,7 @@ budget, and publishes new alerts to SNS.
   itself, the log says which check failed; go back with `weir promote --rollback`.
 - `alert` writes the hour's alerts with reasons and evidence under `6_alerts/`, and sends each once.
   *Red:* SNS refused; a retry sends the rest, never one twice.
+- `hand_over` tells `weir_4_drift` which hours are new; pink when a new champion scored old ones again.
 - `summary` counts rows and alerts; it is also the note of the run.
 
 **Running it again is safe**: an alert that was sent is known and is not sent again.
@@ -19,7 +20,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
-from weir.site.handover import CALLED, FEATURES, MODELS, TAG, TASKS, called, units_param
+from weir.site.handover import CALLED, FEATURES, MODELS, SCORES, TAG, TASKS, called, units_in, units_param
 
 
 @dag(
@@ -59,6 +60,16 @@ def score() -> None:
         called(f"{unit}: {sent['alerts']} alerts")
         return sent
 
+    @task(outlets=[SCORES])
+    def hand_over(alerted: Any, *, outlet_events: Any = None, triggering_asset_events: Any = None) -> list[str]:
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        new = sorted({counts["unit"] for counts in alerted} & set(units_in(triggering_asset_events)))
+        if not new:
+            raise AirflowSkipException("no hour was new")
+        outlet_events[SCORES].extra = {"units": new}
+        return new
+
     @task(trigger_rule="none_failed")
     def summary(scored: Any, alerted: Any) -> str:
         from weir.site.notes import of_score
@@ -66,7 +77,9 @@ def score() -> None:
         return of_score(list(scored or []), list(alerted or []))
 
     scored = rate.expand(unit=units())
-    summary(scored, alert.expand(scored=scored))
+    alerted = alert.expand(scored=scored)
+    hand_over(alerted)
+    summary(scored, alerted)
 
 
 score()

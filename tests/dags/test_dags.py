@@ -104,11 +104,17 @@ def test_assets_join_the_dags_up(bag):
         return {asset.name for asset in condition.objects} if condition else set()
 
     made = {asset.name: dag.dag_id for dag in bag.dags.values() for task in dag.tasks for asset in task.outlets}
-    assert made == {"flows": "weir_1_collect", "features": "weir_2_features", "models": "weir_3_train", "drift": "weir_4_drift"}
+    assert made == {
+        "flows": "weir_1_collect",
+        "features": "weir_2_features",
+        "models": "weir_3_train",
+        "drift": "weir_4_drift",
+        "scores": "weir_5_score",
+    }
     assert {dag_id: wanted_by(dag) for dag_id, dag in bag.dags.items() if wanted_by(dag)} == {
         "weir_2_features": {"flows"},
         "weir_3_train": {"drift"},
-        "weir_4_drift": {"features"},
+        "weir_4_drift": {"scores"},
         "weir_5_score": {"features", "models"},
     }
 

@@ -15,6 +15,7 @@ from airflow.sdk import Asset, CronTriggerTimetable, ExceptionRetryPolicy, Param
 FLOWS = Asset("flows", uri="weir://2_flows", group="weir")
 FEATURES = Asset("features", uri="weir://3_features", group="weir")
 MODELS = Asset("models", uri="weir://4_models", group="weir")
+SCORES = Asset("scores", uri="weir://5_scores", group="weir")
 DRIFT = Asset("drift", uri="weir://4_models/drift", group="weir")
 
 TAG = "weir"

@@ -51,7 +51,7 @@ def of_train(taken: Counts, decided: Counts) -> str:
 def of_drift(verdicts: Sequence[Counts]) -> str:
     """The verdicts of a ``weir_4_drift`` run."""
     if not verdicts:
-        return "nothing to compare: no new hour, or no champion yet"
+        return "no hour was new"
     counted = Counter(str(found["verdict"]) for found in verdicts)
     return _joined(*(f"{verdict}: {_n(n, 'hour')}" for verdict, n in sorted(counted.items())))
 

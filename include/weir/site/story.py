@@ -166,7 +166,7 @@ def alerts(site: Platform) -> list[dict[str, Any]]:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=aws.BUCKET, Prefix="6_alerts/")
     keys = [found["Key"] for page in pages for found in page.get("Contents", []) if OF_AN_HOUR.fullmatch(found["Key"])]
     found = [alert for key in keys for alert in json.loads(s3.get_object(Bucket=aws.BUCKET, Key=key)["Body"].read())]
-    return sorted(found, key=lambda alert: (alert["p_value"], -alert["score"]))
+    return sorted(found, key=lambda alert: (-alert["excess"], alert["p_value"]))
 
 
 def ledger(site: Platform) -> list[str]:

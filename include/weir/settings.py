@@ -63,7 +63,7 @@ class AlertSettings:
 class DriftSettings:
     """When traffic counts as changed."""
 
-    min_rows: int = field(default=1000, metadata={"words": "fewer rows give the verdict insufficient data", "low": 50})
+    min_rows: int = field(default=500, metadata={"words": "fewer rows give the verdict insufficient data", "low": 50})
     pieces: int = field(default=12, metadata={"words": "calm pieces that a reference must be long enough for", "low": 5})
     z: float = field(default=4.0, metadata={"words": "a column drifts above this many deviations of the calm pieces", "low": 1})
     columns_min: int = field(default=2, metadata={"words": "drifting columns that make a drift, at least", "low": 1})

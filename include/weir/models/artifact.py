@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from weir import schema
 from weir.errors import ArtifactError, SchemaError
-from weir.models.graph import INPUT, session
+from weir.models.graph import INPUT, ROWS_PER_RUN, run, session
 from weir.models.graph_check import check
 
 MANIFEST = "manifest.json"
@@ -29,7 +29,6 @@ FORMAT = 1
 MOST_BYTES = 64 * 2**20  # of a file; a pair on 85 columns has 0.5 MB, a forest 2 MB
 OUTPUTS = ("score", "p_value", "usual")
 TOLERANCE = 1e-5  # of a golden row's score, relative above 1; covers other processors' arithmetic
-ROWS_PER_RUN = 16_384  # keeps memory flat; a row's score does not depend on it
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Scorer:
 
     def expected(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the model would have expected in each column, given the row's others, in own units, shape (n, d)."""
-        expected: NDArray[np.float64] = self.graph.run(["usual"], {INPUT: x})[0]
+        expected: NDArray[np.float64] = run(self.graph, "usual", x)
         return expected
 
 

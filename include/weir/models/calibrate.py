@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from weir.models.graph import INPUT, Graph, session, steps
+from weir.models.graph import INPUT, Graph, run, session, steps
 
 TAIL = 0.98  # above this share of the reference, surprise follows the mean excess, not the counts
 KNOTS = 56  # of the piecewise-linear part of the surprise
@@ -55,7 +55,7 @@ class Surprise:
         """Surprise of scores, shape (n,), by running the graph."""
         graph = Graph(1)
         model = graph.bytes({"surprise": (self.to_onnx(graph, graph.cast(INPUT, np.float32)), np.float64)})
-        surprise: NDArray[np.float64] = session(model).run(["surprise"], {INPUT: scores.astype(np.float64)[:, None]})[0][:, 0]
+        surprise: NDArray[np.float64] = run(session(model), "surprise", scores.astype(np.float64)[:, None])[:, 0]
         return surprise
 
     def to_onnx(self, graph: Graph, score: str) -> str:

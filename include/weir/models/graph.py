@@ -24,6 +24,7 @@ LANES = 16  # float32 values in the widest vector register in use (AVX-512); flo
 OPSET = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 9
 INPUT = "numbers"
+ROWS_PER_RUN = 16_384
 
 
 def padded(columns: int) -> int:
@@ -204,3 +205,9 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors are raised; its warnings would break the log's one-line form
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run(model: onnxruntime.InferenceSession, output: str, x: NDArray[np.float64]) -> NDArray[Any]:
+    """One output for all rows, some thousand at a time, so that memory stays flat; a row's value does not depend on it."""
+    parts = [model.run([output], {INPUT: x[first : first + ROWS_PER_RUN]})[0] for first in range(0, max(len(x), 1), ROWS_PER_RUN)]
+    return np.concatenate(parts)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weir import schema
-from weir.models.graph import INPUT, Graph, session
+from weir.models.graph import INPUT, Graph, run, session
 
 CODES = ("protocol", "ip_version", "icmp_type", "icmp_code")  # numbers that are names: 17 is not "more" than 6
 FLAT = 1e-12  # a standard deviation below this is none
@@ -118,7 +118,7 @@ class Encoder:
         """Encoded rows, float32, shape (n, d), by running the graph."""
         graph = Graph(len(self.names))
         model = graph.bytes({"encoded": (self.to_onnx(graph), np.float32)})
-        rows: NDArray[np.float32] = session(model).run(["encoded"], {INPUT: x})[0]
+        rows: NDArray[np.float32] = run(session(model), "encoded", x)
         return rows
 
 

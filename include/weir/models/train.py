@@ -15,7 +15,7 @@ from weir.models import artifact
 from weir.models.calibrate import Budget, Surprise, budget, maxima, p_value_onnx
 from weir.models.detectors.base import Detector
 from weir.models.detectors.members import DETECTORS
-from weir.models.graph import INPUT, Graph, session
+from weir.models.graph import INPUT, Graph, run, session
 from weir.models.preprocess import Encoder
 
 if TYPE_CHECKING:
@@ -170,9 +170,9 @@ def _fit(name: str, rows: Rows, cut: int, settings: TrainSettings) -> Fitted:
     fitted = _sample(fitted, settings)
     encoder = _encoder(name, fitted.x, detector)
     detector.fit(encoder.encode(fitted.x), settings.seed)
-    reference = session(_raw(encoder, detector)).run(["raw"], {INPUT: held_back.x})[0][:, 0]
+    reference = run(session(_raw(encoder, detector)), "raw", held_back.x)[:, 0]
     graph = _whole(encoder, detector, reference)
-    score = session(graph).run(["score"], {INPUT: held_back.x})[0][:, 0]
+    score = run(session(graph), "score", held_back.x)[:, 0]
     return Fitted(name, encoder, detector, graph, fitted, held_back, score)
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from weir.models.graph import INPUT, Graph, session
+from weir.models.graph import INPUT, Graph, run, session
 
 
 @dataclass(frozen=True)
@@ -53,5 +53,5 @@ class Detector(ABC):
         graph = Graph(x.shape[1])
         parts = self.to_onnx(graph, graph.cast(INPUT, np.float32))
         model = graph.bytes({"score": (parts.score, np.float32)})
-        scores: NDArray[np.float32] = session(model).run(["score"], {INPUT: x.astype(np.float64)})[0][:, 0]
+        scores: NDArray[np.float32] = run(session(model), "score", x.astype(np.float64))[:, 0]
         return scores

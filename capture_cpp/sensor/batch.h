@@ -47,12 +47,15 @@ class Batch {
     std::memcpy(bytes_.get() + size_, &header, sizeof header);
     std::memcpy(bytes_.get() + size_ + sizeof header, data, header.captured);
     size_ += sizeof header + header.captured;
+    ++packets_;
+    truncated_ += header.captured < header.length ? 1 : 0;
   }
   // Calls `edit(header, packet)` for each record; where it makes header->captured smaller, the
   // record ends there.
   template <typename Edit>
   void Rewrite(Edit edit) {
     std::size_t to = 0;
+    truncated_ = 0;
     for (std::size_t from = 0; from < size_;) {
       RecordHeader header;
       std::memcpy(&header, bytes_.get() + from, sizeof header);
@@ -62,16 +65,21 @@ class Batch {
       std::memmove(bytes_.get() + to + sizeof header, data, header.captured);
       std::memcpy(bytes_.get() + to, &header, sizeof header);
       to += sizeof header + header.captured;
+      truncated_ += header.captured < header.length ? 1 : 0;
       from = next;
     }
     size_ = to;
   }
   void Clear() {
     size_ = 0;
+    packets_ = 0;
+    truncated_ = 0;
     tally = {};
     seal_after = false;
   }
   bool empty() const { return size_ == 0; }
+  std::uint64_t packets() const { return packets_; }
+  std::uint64_t truncated() const { return truncated_; }
   std::span<const std::byte> records() const { return {bytes_.get(), size_}; }
 
   RecordFormat format;
@@ -83,6 +91,8 @@ class Batch {
  private:
   std::unique_ptr<std::byte[]> bytes_;
   std::size_t size_ = 0;
+  std::uint64_t packets_ = 0;
+  std::uint64_t truncated_ = 0;  // of them, shorter than on the wire
 };
 
 }  // namespace weir::sensor

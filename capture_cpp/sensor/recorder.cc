@@ -55,6 +55,12 @@ void Recorder::Write(Batch* batch, bool hasty) {
 }
 
 void Recorder::WriteRecords(const Batch& batch, bool hasty) {
+  if (spool_ == nullptr) {  // nothing to cut into segments, so no record is looked at
+    Stretch whole = {0, batch.records().size(), {}};
+    whole.facts.packets = batch.packets();
+    whole.facts.truncated = batch.truncated();
+    return Store(batch, &whole, hasty);
+  }
   const std::span<const std::byte> records = batch.records();
   Stretch stretch;
   while (stretch.end < records.size()) {
@@ -72,7 +78,7 @@ void Recorder::WriteRecords(const Batch& batch, bool hasty) {
       hour_ = HourOf(time_us);
     }
     Note(header, time_us, &stretch.facts);
-    if (spool_ != nullptr) hosts_.Add(batch.format.link_type, PacketOf(records.subspan(stretch.end), header), header.length);
+    hosts_.Add(batch.format.link_type, PacketOf(records.subspan(stretch.end), header), header.length);
     stretch.end += record_bytes;
   }
   Store(batch, &stretch, hasty);
@@ -91,7 +97,7 @@ bool Recorder::EndsBefore(const Stretch& stretch, std::int64_t time_us, std::siz
 void Recorder::Store(const Batch& batch, Stretch* stretch, bool hasty) {
   const std::uint64_t packets = stretch->facts.packets;
   if (packets == 0) return;
-  stretch->facts.hosts = hosts_.Take();
+  if (spool_ != nullptr) stretch->facts.hosts = hosts_.Take();
   counters_.received += packets;
   counters_.read += packets;
   const std::span<const std::byte> records = batch.records().subspan(stretch->begin, stretch->end - stretch->begin);

@@ -5,7 +5,8 @@
 The first part of the capture, up to ``--learn-until``, is taken to be normal. A model is trained on it together with
 simulated hours of an office (and captures given with ``--learn``); the rest is scored, and alerts are made, with the
 steps the product uses. A kind of attack is found when an alert has an anomalous row of a host that took part in a
-labelled flow of that kind, in the time of that flow. An alert without any such row is false.
+labelled flow of that kind, in the time of that flow. An alert without any such row is false, unless it tells the
+other side of another alert.
 """
 
 from __future__ import annotations
@@ -37,15 +38,28 @@ CAPTURE, OFFICE, ALSO = "capture", "office", "also"
 
 @dataclass(frozen=True)
 class Found:
-    """What an alert tells: its place among all (from 1), whether it was within the budget, and the kinds of its rows."""
+    """What an alert tells: its place among all (from 1), what becomes of it, and the kinds of its rows.
+
+    An alert about the other side of a conversation that another alert tells of is no alert of its own.
+    """
 
     rank: int
     host: str
-    is_sent: bool
+    fate: str
     kinds: frozenset[str]
     severity: str
     hint: str
     words: str
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it was within the budget."""
+        return self.fate == "send"
+
+    @property
+    def is_false(self) -> bool:
+        """Whether it tells of nothing that is labelled, and is no other side."""
+        return not self.kinds and self.fate != "other_side"
 
 
 def tables_of(captures: Sequence[Path], sensor: str, chosen: Settings) -> Tables:
@@ -63,14 +77,14 @@ def tables_of(captures: Sequence[Path], sensor: str, chosen: Settings) -> Tables
     return {"flows": flows, "windows": windows(flows, chosen.windows.seconds)}
 
 
-def office(hours: int, before: datetime, chosen: Settings) -> Tables:
+def office(hours: int, before: datetime, seed: int, chosen: Settings) -> Tables:
     """Simulated hours of ordinary traffic, from 07:00 on a Tuesday at least a week before."""
     from weir.simulate.run import simulate
 
     tuesday = before - WEEK - timedelta(days=(before.weekday() - 1) % 7)
     with tempfile.TemporaryDirectory(prefix="weir-detection-") as folder:
         start = tuesday.replace(hour=FIRST_HOUR, minute=0, second=0, microsecond=0)
-        made = simulate(Path(folder), start=start, hours=hours, seed=SEED, hosts=HOSTS)
+        made = simulate(Path(folder), start=start, hours=hours, seed=seed, hosts=HOSTS)
         return tables_of([Path(name) for name in made["captures"]], OFFICE, chosen)
 
 
@@ -181,7 +195,7 @@ def match(
         Found(
             rank=rank,
             host=alert.host,
-            is_sent=fates[alert.alert_id] == "send",
+            fate=fates[alert.alert_id],
             kinds=frozenset(told.get((alert.host, alert.hour), ())),
             severity=alert.severity,
             hint=alert.kind_hint or "",
@@ -215,12 +229,13 @@ def summary(
             "hint": first.hint if first else None,
             "words": first.words if first else None,
         }
-    false = [one for one in found if not one.kinds]
+    false = [one for one in found if one.is_false]
     return {
         "kinds": kinds,
         "found": sum(kind["found"] for kind in kinds.values()),
         "of": len(kinds),
-        "alerts": len(found),
+        "alerts": sum(one.fate != "other_side" for one in found),
+        "other_sides": len([one for one in found if one.fate == "other_side"]),
         "sent": sum(one.is_sent for one in found),
         "false_alerts": len(false),
         "false_alerts_per_hour": len(false) / hours,
@@ -246,6 +261,7 @@ def measure(
     chosen: Settings,
     *,
     simulated: int = HOURS,
+    seed: int = SEED,
     also: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Learn from the first part of some captures, score the rest, and say what was found.
@@ -253,13 +269,15 @@ def measure(
     Parameters
     ----------
     until : where the first part ends
-    simulated : hours of simulated office to learn from as well
+    simulated, seed : hours of simulated office to learn from as well, and their seed
     also : more captures of normal traffic
     """
     until_us = int(until.timestamp()) * schema.US_PER_S
     first, rest = split(tables_of(captures, CAPTURE, chosen), until_us)
     learned = joined(
-        [first] + ([office(simulated, until, chosen)] if simulated else []) + ([tables_of(also, ALSO, chosen)] if also else [])
+        [first]
+        + ([office(simulated, until, seed, chosen)] if simulated else [])
+        + ([tables_of(also, ALSO, chosen)] if also else [])
     )
     model = fitted(learned, chosen)
     strange = anomalies(model, rest)
@@ -289,7 +307,8 @@ def show(facts: Mapping[str, Any]) -> str:
     lines += [
         "",
         f"{facts['found']} of {facts['of']} kinds found.",
-        f"{facts['alerts']} alerts in {facts['hours']:.2f} h, of which {facts['sent']} sent.",
+        f"{facts['alerts']} alerts in {facts['hours']:.2f} h, of which {facts['sent']} sent; "
+        f"{facts['other_sides']} more tell the other side of one of these.",
         f"{facts['false_alerts']} alerts are false: {facts['false_alerts_per_hour']:.1f} an hour. The budget is "
         f"{facts['budget_per_hour']:.2f} an hour, {facts['expected_per_hour']:.2f} were expected.",
         f"Calibration: {facts['budget']['words']}.",
@@ -309,6 +328,7 @@ def main() -> None:
     parser.add_argument("--learn-until", type=datetime.fromisoformat, required=True, help="such as 2024-03-04T09:25:00Z")
     parser.add_argument("--learn", type=Path, nargs="*", default=[], help="more captures of normal traffic")
     parser.add_argument("--simulated", type=int, default=HOURS, help="hours of simulated office to learn from as well")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the simulated office")
     parser.add_argument("--budget", type=int, help="alerts a day; default: as in params.yaml")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -316,7 +336,9 @@ def main() -> None:
     chosen = load()
     if given.budget:
         chosen = replace(chosen, alerts=replace(chosen.alerts, budget_per_day=given.budget))
-    facts = measure(given.capture, given.labels, given.timeline, until, chosen, simulated=given.simulated, also=given.learn)
+    facts = measure(
+        given.capture, given.labels, given.timeline, until, chosen, simulated=given.simulated, seed=given.seed, also=given.learn
+    )
     print(json.dumps(facts, indent=1, sort_keys=True) if given.json else show(facts))
 
 

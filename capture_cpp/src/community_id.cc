@@ -1,5 +1,6 @@
 #include "community_id.h"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstring>
@@ -24,7 +25,7 @@ using State = std::array<std::uint32_t, 5>;
 Block Padded(std::span<const std::uint8_t> message) {
   assert(message.size() <= kLongestShortMessage);
   std::array<std::uint8_t, kBlockBytes> bytes{};
-  std::memcpy(bytes.data(), message.data(), message.size());
+  std::copy(message.begin(), message.end(), bytes.begin());
   bytes[message.size()] = 0x80;
   Block block;
   std::memcpy(block.data(), bytes.data(), kBlockBytes);

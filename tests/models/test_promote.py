@@ -4,14 +4,20 @@ from typing import Any
 
 import pytest
 
-from weir.models.promote import gate
+from weir.models.promote import gate, most_by_chance
 from weir.settings import PromoteSettings
 
 SETTINGS = PromoteSettings(recall_floor=0.5, recall_tolerance=0.05, budget_factor=2.0)
 
 
 def metrics(**given: Any) -> dict[str, Any]:
-    return {"recall": 0.8, "alerts_per_day": 15.0, "budget_per_day": 20, "schema_hash": {"flows": "a"}} | given
+    return {
+        "recall": 0.8,
+        "alerts_per_day": 15.0,
+        "alerts_hours": 24.0,
+        "budget_per_day": 20,
+        "schema_hash": {"flows": "a"},
+    } | given
 
 
 def failed(champion: dict[str, Any] | None, challenger: dict[str, Any]) -> list[str]:
@@ -34,9 +40,22 @@ def test_recall_may_fall_by_the_tolerance_and_not_below_the_floor(recall: float,
     assert failed(metrics(), metrics(recall=recall)) == names
 
 
-@pytest.mark.parametrize(("spent", "names"), [(40.0, []), (40.1, ["alert budget"]), (None, ["alert budget"])])
+@pytest.mark.parametrize(("spent", "names"), [(40.0, []), (51.0, []), (52.0, ["alert budget"]), (None, ["alert budget"])])
 def test_false_alerts_must_stay_near_the_budget_and_be_known(spent: float | None, names: list[str]) -> None:
     assert failed(metrics(), metrics(alerts_per_day=spent)) == names
+
+
+@pytest.mark.parametrize(("alerts", "names"), [(2, []), (4, []), (5, ["alert budget"])])
+def test_a_short_time_leaves_room_for_chance(alerts: int, names: list[str]) -> None:
+    assert failed(metrics(), metrics(alerts_per_day=alerts * 24.0, alerts_hours=1.0)) == names  # 1.7 are allowed on average
+
+
+@pytest.mark.parametrize(("expected", "count"), [(0.0, 0), (0.01, 0), (1.67, 4), (40.0, 51)])
+def test_what_chance_reaches_follows_poisson(expected: float, count: int) -> None:
+    from scipy.stats import poisson
+
+    assert most_by_chance(expected) == count
+    assert poisson.sf(count - 1, expected) >= 0.05 > poisson.sf(count, expected)
 
 
 def test_a_model_of_another_schema_does_not_pass() -> None:
@@ -56,4 +75,4 @@ def test_every_check_says_in_words_what_it_saw() -> None:
     verdict = gate(metrics(), metrics(recall=0.1, alerts_per_day=99.0), SETTINGS).as_dict()
     assert [check["name"] for check in verdict["checks"]] == ["recall floor", "recall kept", "alert budget", "schema"]
     assert "10%" in verdict["checks"][0]["words"]
-    assert "99.0 alerts a day" in verdict["checks"][2]["words"]
+    assert "99 alerts in 24.0 h" in verdict["checks"][2]["words"]

@@ -174,7 +174,8 @@ def evaluate(snapshot_file: Path) -> Counts:
     metrics = measure(model, tables, labels, chosen.alerts.budget_per_day)
     metrics["replay_false_alerts_per_day"] = metrics.pop("alerts_per_day")
     recent = [part for part in taken["hours"] if part["role"] == "recent"]
-    metrics["alerts_per_day"] = _false_alerts(store, model, recent, chosen.alerts.budget_per_day) if recent else None
+    normal = _false_alerts(store, model, recent, chosen.alerts.budget_per_day) if recent else {}
+    metrics["alerts_per_day"], metrics["alerts_hours"] = normal.get("alerts_per_day"), normal.get("hours")
     folder = chosen.site.data / "4_models" / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     curves = metrics.pop("curves")
@@ -206,14 +207,13 @@ def _labelled(store: Store, parts: list[Any], folder: Path) -> tuple[dict[str, p
     return {table: pa.concat_tables(found) for table, found in rows.items()}, kinds
 
 
-def _false_alerts(store: Store, model: Any, parts: list[Any], budget_per_day: float) -> float | None:
-    """Alerts a day and sensor on hours that are taken to be normal."""
+def _false_alerts(store: Store, model: Any, parts: list[Any], budget_per_day: float) -> dict[str, Any]:
+    """What the evaluation says of hours that are taken to be normal."""
     from weir.models.evaluate import evaluate as measure
 
     tables = {table: usable(store, table, parts)[0] for table in SCORED}
     normal = {table: [""] * len(rows) for table, rows in tables.items()}
-    found = measure(model, tables, normal, budget_per_day)["alerts_per_day"]
-    return None if found is None else float(found)
+    return measure(model, tables, normal, budget_per_day)
 
 
 def _write_plots(folder: Path, metrics: Counts, curves: Counts) -> None:

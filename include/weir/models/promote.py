@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weir.settings import PromoteSettings
+
+
+CHANCE = 0.05
+HOURS_PER_DAY = 24
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,22 @@ def _recall_kept(champion: Mapping[str, Any] | None, challenger: Mapping[str, An
 
 
 def _budget(challenger: Mapping[str, Any], settings: PromoteSettings) -> Check:
-    spent, per_day = challenger.get("alerts_per_day"), challenger.get("budget_per_day")
-    if spent is None or per_day is None:
+    """Fails only when chance does not explain the alerts: in one quiet hour, two say little against 20 a day."""
+    spent, per_day, hours = (challenger.get(name) for name in ("alerts_per_day", "budget_per_day", "alerts_hours"))
+    if spent is None or per_day is None or not hours:
         return Check("alert budget", None, None, False, "no normal traffic was evaluated, so nothing is known of false alerts")
-    bound = per_day * settings.budget_factor
-    words = f"{spent:.1f} alerts a day on normal traffic; the budget of {per_day:g} allows {bound:.1f}"
-    return Check("alert budget", spent, bound, spent <= bound, words)
+    seen = round(spent * hours / HOURS_PER_DAY)
+    most = most_by_chance(per_day * settings.budget_factor * hours / HOURS_PER_DAY)
+    words = f"{seen} alerts in {hours:.1f} h of normal traffic; the budget of {per_day:g} a day allows up to {most} in that time"
+    return Check("alert budget", seen, most, seen <= most, words)
+
+
+def most_by_chance(expected: float) -> int:
+    """The largest count that is still reached in 5 % of cases when this many are expected (Poisson)."""
+    count, below, term = 0, 0.0, math.exp(-expected)
+    while 1 - (below + term) >= CHANCE:
+        count, below, term = count + 1, below + term, term * expected / (count + 1)
+    return count
 
 
 def _schema(champion: Mapping[str, Any] | None, challenger: Mapping[str, Any]) -> Check:

@@ -56,7 +56,7 @@ def prepare(places: Places) -> None:
         cwd="/", capture_output=True, text=True, check=False,
     )  # fmt: skip
     if made.returncode != 0:
-        raise SiteError(f"{half}: the database could not be made: {made.stderr.strip()}; is the disk full?")
+        raise SiteError(f"{half}: the database could not be made: {made.stderr.strip()}; mend that and start again")
     half.rename(places.database)
 
 

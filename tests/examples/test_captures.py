@@ -130,3 +130,11 @@ def test_the_builder_shifts_times_and_leaves_packets_alone(tmp_path):
     taken = list(builder.taken(source, tmp_path))
     assert [data for _, data in taken] == [frame]
     assert taken[0][0] == 1_709_629_210_500_000
+
+
+def test_the_page_on_detection_speaks_of_every_kind_that_is_shipped_or_simulated():
+    from weir.simulate.attacks import ATTACKS
+
+    page = (ROOT / "docs" / "detection.md").read_text()
+    shipped = {line["label"] for line in rows(f"{HOURS[1]}.timeline.csv")} - {"benign"}
+    assert {kind for kind in shipped | set(ATTACKS) if f"| {kind} |" not in page} == set()

@@ -195,7 +195,7 @@ BREAKAGES = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(breakages=BREAKAGES)
 def test_every_row_is_either_good_or_refused_and_what_is_good_passes_again(make_flows, breakages):
     rows: list[dict[str, object]] = [{} for _ in range(8)]

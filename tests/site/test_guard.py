@@ -55,7 +55,7 @@ def test_a_killed_parent_takes_everything_with_it(tmp_path, wait_until, alive):
 
 def test_the_command_gets_the_signal_that_was_chosen_for_it(tmp_path, wait_until):
     command = "trap 'echo asked >said; exit 0' INT; touch ready; while :; do sleep 0.05; done"
-    held = subprocess.Popen([*GUARD[:-1], "--stop", "INT", "--", "bash", "-c", command], cwd=tmp_path)
+    held = subprocess.Popen([*GUARD[:-2], "60", "--stop", "INT", "--", "bash", "-c", command], cwd=tmp_path)
     wait_until((tmp_path / "ready").exists, "the command runs")
     os.kill(held.pid, signal.SIGTERM)
     assert held.wait() == 0

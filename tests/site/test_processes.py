@@ -26,7 +26,7 @@ time.sleep(600)
 
 
 def service(places, name: str, command: str) -> Service:
-    return Service(name, ["sh", "-c", command], dict(os.environ), places.home, grace_s=2)
+    return Service(name, ["sh", "-c", command], dict(os.environ), places.home, grace_s=60)
 
 
 def pid_in(file: Path, wait_until) -> int:

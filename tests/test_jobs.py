@@ -314,3 +314,57 @@ def test_a_bad_row_goes_to_quarantine_and_the_others_go_on(table: str, home: Pat
     assert counts["good"] == counts["rows"] - 1
     assert sum(counts["refused"].values()) == 1
     assert jobs.quarantined()[f"{table}/{ATTACKED}"] == counts["refused"]
+
+
+def test_the_data_docs_show_what_was_refused(home: Path) -> None:
+    index = Path(jobs.data_docs(home / "docs")["data_docs"])
+    assert index.is_relative_to(home / "docs")
+    assert "flows" in index.read_text()
+
+
+def test_a_released_row_goes_on_and_stays_released(home: Path) -> None:
+    rows = get_table(site_store(), flows_key(ATTACKED))
+    ports = rows.column("dst_port").to_pylist()
+    spoiled = rows.set_column(rows.column_names.index("dst_port"), "dst_port", pa.array([-1, *ports[1:]], pa.int32()))
+    put_table(site_store(), flows_key(ATTACKED), schema.conform(spoiled, schema.STORED_FLOWS, "flows"))
+    (reason,) = jobs.validate(ATTACKED)["flows"]["refused"]
+    assert jobs.release("flows", ATTACKED, reason, "a test")["released"] == 1
+    for _ in range(2):
+        assert jobs.validate(ATTACKED)["flows"] == {"rows": len(rows), "good": len(rows), "refused": {}}
+    assert jobs.quarantined() == {}
+
+
+def test_the_reports_are_made_mailed_once_and_say_the_same_again(home: Path) -> None:
+    shutil.rmtree(home / "outbox")
+    for kind, name in (("daily", "2024-03-04"), ("weekly", "2024-W10")):
+        made = jobs.report(kind, "2024-03-04", now_us=1)
+        assert made["report"] == name
+        page = (home / "store" / made["html"]).read_text()
+        assert "Ledger: balanced" in page
+        assert jobs.models()["champion"]["model_id"] in page
+        assert (home / "store" / made["pdf"]).read_bytes().startswith(b"%PDF")
+    assert len(list((home / "outbox").glob("*.eml"))) == 2
+    shutil.rmtree(home / "outbox")
+    assert jobs.report("weekly", "2024-03-04", now_us=2)["mailed"].startswith("earlier")
+    assert not (home / "outbox").exists()
+    assert any(law.hop == "L10" and law.is_balanced for law in jobs.verify_ledger().laws)
+
+
+def test_drift_is_judged_against_the_hours_the_champion_learned_from(home: Path) -> None:
+    found = jobs.drift(ATTACKED)
+    assert found["verdict"] in ("drift", "no drift", "insufficient data")
+    assert found["against"] == len(jobs.snapshot(HOURS[-2])["hours"]) - sum(
+        p["role"] != "train" for p in jobs.snapshot(HOURS[-2])["hours"]
+    )
+    assert (home / "store" / "4_models" / "drift" / f"{ATTACKED}.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_rollback_brings_the_champion_before_back(home: Path) -> None:
+    from weir.models import registry
+
+    first = jobs.models()["champion"]["model_id"]
+    with pytest.raises(ArtifactError, match="no earlier champion"):
+        jobs.rollback("drill")
+    registry.promote(site_store(), first, "the same again, for the drill", 2)
+    assert jobs.rollback("drill")["model_id"] == first
+    assert [entry["why"] for entry in jobs.models()["history"]][-1] == "drill"

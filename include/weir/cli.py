@@ -6,6 +6,7 @@ Every verb takes ``--json`` for programs. Exit codes come from the error tree (`
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ Unit = Annotated[
 
 def main() -> None:
     """Run the command line; a WeirError becomes its message and its exit code."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")  # no library of ours tells anybody what is done here
     try:
         app()
     except WeirError as error:
@@ -360,19 +362,33 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
     hosts: Annotated[int, typer.Option(help="Hosts in the office.")] = 40,
     attacks: Annotated[str, typer.Option(help="Kinds of attack, separated by commas; none for normal traffic only.")] = "",
+    intensity: Annotated[float, typer.Option(help="How busy; 1 is about 50,000 packets an hour for 50 hosts.")] = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Make hours of normal traffic with labelled attacks.
 
-    Example: weir simulate --out /tmp/office --hours 2 --seed 1 --attacks portscan,beacon
+    Example: weir simulate --out /tmp/office --hours 2 --seed 1 --attacks portscan,c2-beacon
     """
+    from rich.console import Console
+    from rich.progress import Progress
+
     from weir.simulate.run import simulate as make
 
-    first = _hour(start)
-    say(
-        make(out, start=first, hours=hours, seed=seed, hosts=hosts, attacks=[name for name in attacks.split(",") if name]),
-        as_json,
-    )
+    first, kinds = _hour(start), [name for name in attacks.split(",") if name]
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("simulate", total=hours)
+        made = make(
+            out,
+            start=first,
+            hours=hours,
+            seed=seed,
+            hosts=hosts,
+            attacks=kinds,
+            intensity=intensity,
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    say(made, as_json)
 
 
 def _hour(text: str) -> datetime:

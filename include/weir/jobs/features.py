@@ -106,10 +106,14 @@ def refused_rows(table: str, unit: str) -> list[dict[str, Any]]:
 
 def release(table: str, unit: str, reason: str, why: str) -> Counts:
     """Let the rows of one unit go on that one expectation refused; kept, so that a later run does the same."""
+    from weir.features.rules import may_be_released
+
     store = site_store()
     held = by_reason(get_table(store, quarantine_key(table, unit)))
     if reason not in held:
         raise SettingsError(f"{table}/{unit}: no row is held for {reason!r}; held are: {', '.join(held)}")
+    if not may_be_released(reason):
+        raise SettingsError(f"{table}/{unit}: rows refused for {reason!r} cannot be stored as valid; mend their source instead")
     key = _released_key(table, unit)
     decisions = get_json(store, key) if store.exists(key) else []
     put_json(store, key, [*decisions, {"reason": reason, "why": why}])

@@ -368,3 +368,22 @@ def test_rollback_brings_the_champion_before_back(home: Path) -> None:
     registry.promote(site_store(), first, "the same again, for the drill", 2)
     assert jobs.rollback("drill")["model_id"] == first
     assert [entry["why"] for entry in jobs.models()["history"]][-1] == "drill"
+
+
+def test_a_snapshot_costs_only_the_hours_that_changed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_STORE", str(home / "bench"))
+    capture_of = {"unit": "lab/2024-03-04T08", "role": "train", "captures": [f"pcap/{HOURS[0]}.pcap"]}
+    made_up = {"unit": "office/2024-03-04T09", "role": "train", "simulate": {"seed": 1, "hosts": 4, "intensity": 0.1}}
+    other = {**made_up, "simulate": {**made_up["simulate"], "seed": 2}}
+
+    def made(*hours: Any) -> int:
+        (home / "snapshot.json").write_text(json.dumps({"hours": hours}))
+        return int(jobs.materialise(home / "snapshot.json")["made"])
+
+    assert made(capture_of, made_up) == 2
+    assert made(capture_of, made_up) == 0
+    assert made(capture_of, other) == 1
+    shutil.copy(home / "pcap" / f"{HOURS[1]}.pcap", home / "pcap" / f"{HOURS[0]}.pcap")
+    assert made(capture_of, other) == 1
+    assert made(capture_of) == 0
+    assert jobs.units() == ["lab/2024-03-04T08"]

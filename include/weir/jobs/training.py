@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,20 +23,27 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+SIMULATOR = Path(__file__).parents[1] / "simulate"
+
+
 def materialise(snapshot_file: Path) -> Counts:
     """Bring the flows that a training snapshot names into this store.
 
     Hours that a site stored are copied and their sha256 checked; hours given as captures or as
     arguments of the simulator are built.
-    What is already here with the right content stays, so a new hour costs one hour.
+    What is already here and would come out the same stays, so a new hour costs one hour; what the
+    snapshot does not name goes.
     """
     snapshot = read_snapshot(snapshot_file)
     store = site_store()
     made = 0
+    for unit in set(units("2_flows/", store)) - {part["unit"] for part in snapshot["hours"]}:
+        store.delete(flows_key(unit))
     for part in snapshot["hours"]:
         unit = part["unit"]
         mark = f"2_flows/{unit}.origin.json"
-        if store.exists(mark) and store.exists(flows_key(unit)) and get_json(store, mark) == part:
+        origin = _origin(part, snapshot_file.parent)
+        if store.exists(mark) and store.exists(flows_key(unit)) and get_json(store, mark) == origin:
             continue
         if "captures" in part:
             flows_of_captures(unit, [snapshot_file.parent / name for name in part["captures"]])
@@ -48,9 +56,21 @@ def materialise(snapshot_file: Path) -> Counts:
                     f"{snapshot['store']}/{flows_key(unit)}: changed since the snapshot was taken; take a new one (weir snapshot)"
                 )
             store.put(flows_key(unit), whole)
-        put_json(store, mark, part)
+        put_json(store, mark, origin)
         made += 1
     return {"hours": len(snapshot["hours"]), "made": made}
+
+
+def _origin(part: Counts, folder: Path) -> Counts:
+    """All that the flows of an hour follow from: when it changes they are built anew."""
+    if "sha256" in part:
+        return {**part, "schema": schema.schema_hash("flows")}
+    from weir import _native
+
+    captures = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in part.get("captures", [])]
+    code = [Path(_native.__file__), *(sorted(SIMULATOR.glob("*.py")) if "simulate" in part else [])]
+    made_by = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()
+    return {**part, "captures_sha256": captures, "made_by": made_by, "settings": asdict(settings.load().flows)}
 
 
 def _flows_of_simulation(unit: str, arguments: dict[str, Any], labels: Path | None) -> None:

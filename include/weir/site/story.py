@@ -7,6 +7,7 @@ start one another by assets, and only the first of a chain is started by hand.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -58,12 +59,14 @@ def hours(places: Places) -> tuple[list[Path], list[Path]]:
 
 
 def _simulated(places: Places) -> list[Path]:
-    """A capture for each hour of an office; those made before are used again."""
+    """A capture for each hour of an office; those that this very simulator made before are used again."""
     from weir.simulate.run import simulate
 
-    folder = places.cache / f"story-{FIRST_HOUR:%H}-{SEED}-{QUIET_HOURS}-{HOSTS}"
+    code = (places.home / "include" / "weir" / "simulate").glob("*.py")
+    made_by = hashlib.sha256(b"".join(file.read_bytes() for file in [*sorted(code), Path(__file__)])).hexdigest()[:12]
+    folder = places.cache / "story" / made_by
     if not (folder / "whole").exists():
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder.parent, ignore_errors=True)
         simulate(
             folder, start=FIRST_HOUR, hours=QUIET_HOURS + 1, seed=SEED, hosts=HOSTS,
             attacks=ATTACKS, quiet_start_s=QUIET_HOURS * 3600,

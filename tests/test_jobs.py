@@ -227,6 +227,36 @@ def lose_at_arrival(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def lose_in_the_spool(patch: pytest.MonkeyPatch) -> None:
+    true_arrival = jobs.packets._arrival
+    leaky = lambda m: [dataclasses.replace(e, accepted=e.accepted - 1) if e.hop == "L2" else e for e in true_arrival(m)]  # noqa: E731
+    patch.setattr(jobs.packets, "_arrival", leaky)
+
+
+def lose_while_training(patch: pytest.MonkeyPatch) -> None:
+    training = Path(os.environ["WEIR_DATA"]) / "4_models" / "candidate" / "training.json"
+    facts = json.loads(training.read_text())
+    facts["rows"]["flows"]["rows"] -= 1
+    training.write_text(json.dumps(facts))
+
+
+def train_again(home: Path) -> None:
+    training = json.loads((home / "data" / "4_models" / "candidate" / "training.json").read_text())
+    jobs.registry._record_version(site_store(), training)
+
+
+def lose_a_mail(patch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    patch.setattr("weir.notify.folder.Folder.send", stopped)
+
+
+def report_again(home: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        jobs.report("daily", "2024-03-04", now_us=1)
+
+
 def lose_while_decoding(patch: pytest.MonkeyPatch) -> None:
     from weir.flows import build
 
@@ -279,12 +309,15 @@ def collect_again(home: Path) -> None:
 LEAKS = {
     "L0": (lose_in_manifest("read"), collect_again),
     "L1": (lose_in_manifest("written"), collect_again),
+    "L2": (lose_in_the_spool, collect_again),
     "L3": (lose_at_arrival, collect_again),
     "L4": (lose_while_decoding, lambda home: jobs.flows(ATTACKED)),
     "L5": (lose_a_flow, lambda home: jobs.flows(ATTACKED)),
     "L6": (lose_a_row_in_validation, lambda home: jobs.validate(ATTACKED)),
+    "L7": (lose_while_training, train_again),
     "L8": (lose_a_score, lambda home: jobs.score(ATTACKED)),
     "L9": (lose_an_alert, lambda home: jobs.alert(ATTACKED, "test")),
+    "L10": (lose_a_mail, report_again),
 }
 
 

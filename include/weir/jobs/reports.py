@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +183,7 @@ def _mail_once(store: Store, folder: str, facts: Counts, pdf: bytes) -> str:
     message = Message(
         name=folder.removeprefix("7_reports/").replace("/", "-"), subject=subject(facts), text=text(facts), mail=whole
     )
+    ledger.record(store, replace(due, accepted=0))  # whoever is stopped from here on has not said what became of it
     try:
         sent = _mail_channel().send(message)
     except DeliveryError:

@@ -53,6 +53,15 @@ def test_a_killed_parent_takes_everything_with_it(tmp_path, wait_until, alive):
     wait_until(lambda: not any(alive(pid) for pid in below), "the orphans are gone")
 
 
+def test_a_signal_that_the_shell_ignores_for_us_still_reaches_the_command(tmp_path, wait_until):
+    command = "trap 'exit 5' INT; touch ready; while :; do sleep 0.05; done"
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    held = subprocess.Popen([*ignoring, *GUARD[:-2], "60", "--stop", "INT", "--", "bash", "-c", command], cwd=tmp_path)
+    wait_until((tmp_path / "ready").exists, "the command runs")
+    os.kill(held.pid, signal.SIGTERM)
+    assert held.wait() == 5
+
+
 def test_the_command_gets_the_signal_that_was_chosen_for_it(tmp_path, wait_until):
     command = "trap 'echo asked >said; exit 0' INT; touch ready; while :; do sleep 0.05; done"
     held = subprocess.Popen([*GUARD[:-2], "60", "--stop", "INT", "--", "bash", "-c", command], cwd=tmp_path)

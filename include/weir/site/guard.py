@@ -60,6 +60,8 @@ def start(command: list[str]) -> int:
         os.setsid()
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        for number in WATCHED:  # a shell starts what it puts in the background with SIGINT ignored, and so would the command be
+            signal.signal(number, signal.SIG_DFL)
         try:
             os.execvp(command[0], command)  # noqa: S606  a list of words, and no shell
         except OSError as error:

@@ -90,21 +90,21 @@ def _arrival(manifest: Manifest) -> list[Entry]:
     ]
 
 
-def segments(store: Store, unit: str) -> list[Manifest]:
-    """The manifests of a unit's segments, in the order of their packets."""
+def segments(store: Store, unit: str | None = None) -> list[Manifest]:
+    """The manifests of a unit's segments, or of all, in the order of their packets."""
     from weir.packets.manifest import MANIFEST_SUFFIX, Manifest
 
-    found = [Manifest.read(store.get(key)) for key in store.keys(f"1_packets/{unit}/") if key.endswith(MANIFEST_SUFFIX)]
+    prefix = f"1_packets/{unit}/" if unit else "1_packets/"
+    found = [Manifest.read(store.get(key)) for key in store.keys(prefix) if key.endswith(MANIFEST_SUFFIX)]
     return sorted(found, key=lambda m: (m.first_us or 0, m.boot_id, m.seq))
 
 
 def chain() -> list[str]:
     """What the sensors' chains say is missing, one sentence each."""
     from weir.packets.chain import missing
-    from weir.packets.manifest import MANIFEST_SUFFIX, Manifest
+    from weir.packets.manifest import Manifest
 
-    store = site_store()
-    stored = [Manifest.read(store.get(key)) for key in store.keys("1_packets/") if key.endswith(MANIFEST_SUFFIX)]
+    stored = segments(site_store())
     spooled = [Manifest.read(Path(name)) for name in waiting()]
     words = {"missing": "never arrived", "broken": "names another predecessor", "twice": "exists twice"}
     return [

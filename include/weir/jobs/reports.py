@@ -13,6 +13,7 @@ from weir.errors import SettingsError, StoreError
 from weir.jobs.accounts import verify_ledger
 from weir.jobs.alerts import alerts_of
 from weir.jobs.keys import SCORED, Counts, clock_us, flows_key, get_json, put_json, scores_key, site_store, units
+from weir.jobs.packets import segments
 from weir.jobs.registry import champion
 from weir.ledger import Entry
 from weir.store import Store, get_table
@@ -126,9 +127,8 @@ def _model_facts(store: Store, model: Any) -> Counts:
 def _arrivals(store: Store, span: set[str]) -> list[Counts]:
     """What each sensor delivered in a period, and what its chain misses."""
     from weir.packets.chain import missing
-    from weir.packets.manifest import MANIFEST_SUFFIX, Manifest
 
-    stored = [Manifest.read(store.get(key)) for key in store.keys("1_packets/") if key.endswith(MANIFEST_SUFFIX)]
+    stored = segments(store)
     inside = [manifest for manifest in stored if manifest.hour[:10] in span]
     hours = sorted({manifest.hour for manifest in inside})
     arrivals = []

@@ -2,7 +2,8 @@
 //
 //   read   walk the records
 //   parse  ... and decode each packet: the floor of any flow engine
-//   flows  ... and build flows, all columns
+//   flows  ... and build flows, all columns, batch by batch
+//   table  ... and keep them all as one table
 // Prints one JSON line per run; cpu_s is user + system time of the process during the run.
 #include <sys/resource.h>
 
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <string>
 
 #include "flow_builder.h"
@@ -67,16 +69,30 @@ Result Parse(const std::string& path) {
   return result;
 }
 
-Result Flows(const std::string& path, std::size_t memory_bytes) {
-  weir::FlowBuilder builder({kIdleUs, kActiveUs, memory_bytes}, weir::RandomSeed());
+Result Flows(const std::string& path, std::size_t memory_bytes, std::int64_t batch_rows) {
+  Result result;
+  const auto count = [&result](const std::shared_ptr<const weir::FlowBatch>& batch) {
+    result.flows += static_cast<std::uint64_t>(batch->rows);
+    for (const weir::FlowBatch::Column& column : batch->columns) {
+      result.result_bytes += column.values.size() + column.offsets.size();
+    }
+  };
+  weir::FlowBuilder builder({kIdleUs, kActiveUs, memory_bytes}, weir::RandomSeed(), count, batch_rows);
   weir::CaptureFile capture(path);
   builder.Read(&capture);
   builder.Finish();
-  std::uint64_t bytes = 0;
-  for (const weir::FlowColumns::Column& column : builder.columns()->columns()) {
-    bytes += column.values.size() + column.offsets.size();
+  result.packets = builder.counts().read;
+  return result;
+}
+
+Result Measure(const std::string& mode, const std::string& path, std::size_t memory_bytes) {
+  if (mode == "read") {
+    return Read(path);
   }
-  return {builder.counts().read, static_cast<std::uint64_t>(builder.columns()->rows()), bytes, 0};
+  if (mode == "parse") {
+    return Parse(path);
+  }
+  return Flows(path, memory_bytes, mode == "table" ? weir::kAllRows : weir::kBatchRows);
 }
 
 std::size_t Number(const char* text, std::size_t fallback) {
@@ -91,8 +107,8 @@ std::size_t Number(const char* text, std::size_t fallback) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 2 ? argv[1] : "";
-  if (mode != "read" && mode != "parse" && mode != "flows") {
-    std::fprintf(stderr, "usage: weir-core-bench read|parse|flows FILE [RUNS [MEMORY_MB]]\n");
+  if (mode != "read" && mode != "parse" && mode != "flows" && mode != "table") {
+    std::fprintf(stderr, "usage: weir-core-bench read|parse|flows|table FILE [RUNS [MEMORY_MB]]\n");
     return 2;
   }
   const std::string path = argv[2];
@@ -101,7 +117,7 @@ int main(int argc, char** argv) {
   try {
     for (std::size_t run = 0; run < runs; ++run) {
       const double before = CpuSeconds();
-      const Result result = mode == "read" ? Read(path) : mode == "parse" ? Parse(path) : Flows(path, memory_mb * kMiB);
+      const Result result = Measure(mode, path, memory_mb * kMiB);
       const double cpu = CpuSeconds() - before;
       std::printf("{\"mode\":\"%s\",\"packets\":%llu,\"flows\":%llu,\"cpu_s\":%.4f,\"mpps\":%.3f,\"rss_mib\":%.0f,\"result_mib\":%.0f,\"check\":%llu}\n", mode.c_str(),
                   static_cast<unsigned long long>(result.packets), static_cast<unsigned long long>(result.flows), cpu,

@@ -13,25 +13,25 @@ using weir::fuzz::Require;
 
 constexpr weir::FlowSettings kSettings{30'000'000, 60'000'000, weir::kLeastTableBytes};
 
-std::uint64_t Sum(const weir::FlowColumns& columns, const char* name) {
+std::uint64_t Sum(const weir::FlowBatch& batch, const char* name) {
   const auto definitions = weir::FlowColumnDefinitions();
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < definitions.size(); ++i) {
-    for (std::int64_t row = 0; std::strcmp(definitions[i].name, name) == 0 && row < columns.rows(); ++row) {
+    for (std::int64_t row = 0; std::strcmp(definitions[i].name, name) == 0 && row < batch.rows; ++row) {
       std::int64_t value = 0;
-      std::memcpy(&value, static_cast<const char*>(columns.columns()[i].values.data()) + row * 8, sizeof value);
+      std::memcpy(&value, static_cast<const char*>(batch.columns[i].values.data()) + row * 8, sizeof value);
       sum += static_cast<std::uint64_t>(value);
     }
   }
   return sum;
 }
 
-void RequireFinite(const weir::FlowColumns& columns) {
+void RequireFinite(const weir::FlowBatch& batch) {
   const auto definitions = weir::FlowColumnDefinitions();
   for (std::size_t i = 0; i < definitions.size(); ++i) {
-    for (std::int64_t row = 0; definitions[i].type == weir::ColumnType::kFloat64 && row < columns.rows(); ++row) {
+    for (std::int64_t row = 0; definitions[i].type == weir::ColumnType::kFloat64 && row < batch.rows; ++row) {
       double value = 0;
-      std::memcpy(&value, static_cast<const char*>(columns.columns()[i].values.data()) + row * 8, sizeof value);
+      std::memcpy(&value, static_cast<const char*>(batch.columns[i].values.data()) + row * 8, sizeof value);
       Require(std::isfinite(value) && value >= 0, "every number is finite and not negative");
     }
   }
@@ -40,7 +40,12 @@ void RequireFinite(const weir::FlowColumns& columns) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  weir::FlowBuilder builder(kSettings, weir::kIdentitySeed);
+  std::uint64_t packets = 0;
+  const auto check = [&packets](const std::shared_ptr<const weir::FlowBatch>& batch) {
+    packets += Sum(*batch, "packets_fwd") + Sum(*batch, "packets_bwd");
+    RequireFinite(*batch);
+  };
+  weir::FlowBuilder builder(kSettings, weir::kIdentitySeed, check);
   try {
     weir::CaptureFile capture("input", weir::OpenByteSource("input", {data, size}));
     builder.Read(&capture);
@@ -49,9 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   builder.Finish();
   const weir::Counts& counts = builder.counts();
-  const weir::FlowColumns& columns = *builder.columns();
   Require(counts.IsBalanced(), "each packet has exactly one outcome");
-  Require(Sum(columns, "packets_fwd") + Sum(columns, "packets_bwd") == counts.Of(weir::Outcome::kAccepted), "each accepted packet is in a flow");
-  RequireFinite(columns);
+  Require(packets == counts.Of(weir::Outcome::kAccepted), "each accepted packet is in a flow");
   return 0;
 }

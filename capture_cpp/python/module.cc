@@ -18,8 +18,8 @@ namespace nb = nanobind;
 namespace {
 
 struct FlowBatch {
-  std::shared_ptr<const weir::FlowColumns> columns;
-  weir::Counts counts;
+  std::shared_ptr<const weir::FlowBatch> rows;
+  weir::Counts counts;  // of all packets read so far
 };
 
 // Wraps an exported struct so that whoever is last to hold it releases it, as the Arrow PyCapsule
@@ -43,27 +43,46 @@ nb::capsule SchemaCapsule() {
 
 nb::tuple ArrayCapsules(const FlowBatch& batch) {
   auto array = std::make_unique<ArrowArray>();
-  weir::ExportArray(batch.columns, array.get());
+  weir::ExportArray(batch.rows, array.get());
   nb::capsule schema = SchemaCapsule();
   return nb::make_tuple(schema, Capsule(std::move(array), "arrow_array"));
 }
 
-FlowBatch BuildFlows(const std::vector<std::string>& captures, const weir::FlowSettings& settings) {
-  weir::FlowBuilder builder(settings, weir::RandomSeed());
+weir::Counts ReadAll(const std::vector<std::string>& captures, weir::FlowBuilder* builder) {
   for (const std::string& path : captures) {
     weir::CaptureFile capture(path);
-    builder.Read(&capture);
+    builder->Read(&capture);
   }
-  builder.Finish();
-  return {builder.columns(), builder.counts()};
+  builder->Finish();
+  return builder->counts();
 }
 
-nb::dict CountsByName(const FlowBatch& batch) {
-  nb::dict counts;
-  for (const auto& [name, number] : batch.counts.Named()) {
-    counts[name.c_str()] = number;
+FlowBatch BuildFlows(const std::vector<std::string>& captures, const weir::FlowSettings& settings) {
+  FlowBatch whole;
+  const auto keep = [&whole](std::shared_ptr<const weir::FlowBatch> rows) { whole.rows = std::move(rows); };
+  weir::FlowBuilder builder(settings, weir::RandomSeed(), keep, weir::kAllRows);
+  whole.counts = ReadAll(captures, &builder);
+  return whole;
+}
+
+// Only while `take` runs is Python locked. What it raises ends the reading.
+weir::Counts StreamFlows(const std::vector<std::string>& captures, const nb::callable& take, const weir::FlowSettings& settings) {
+  const nb::gil_scoped_release others_may_run;
+  std::unique_ptr<weir::FlowBuilder> builder;
+  const auto give = [&take, &builder](std::shared_ptr<const weir::FlowBatch> rows) {
+    const nb::gil_scoped_acquire locked;
+    take(FlowBatch{std::move(rows), builder->counts()});
+  };
+  builder = std::make_unique<weir::FlowBuilder>(settings, weir::RandomSeed(), give);
+  return ReadAll(captures, builder.get());
+}
+
+nb::dict ByName(const weir::Counts& counts) {
+  nb::dict named;
+  for (const auto& [name, number] : counts.Named()) {
+    named[name.c_str()] = number;
   }
-  return counts;
+  return named;
 }
 
 std::vector<std::pair<std::string, std::string>> Schema() {
@@ -94,8 +113,8 @@ NB_MODULE(_native, module) {
           "__arrow_c_array__", [](const FlowBatch& batch, const nb::object&) { return ArrayCapsules(batch); },
           nb::arg("requested_schema") = nb::none())
       .def("__arrow_c_schema__", [](const FlowBatch&) { return SchemaCapsule(); })
-      .def("__len__", [](const FlowBatch& batch) { return batch.columns->rows(); })
-      .def_prop_ro("counts", &CountsByName);
+      .def("__len__", [](const FlowBatch& batch) { return batch.rows->rows; })
+      .def_prop_ro("counts", [](const FlowBatch& batch) { return ByName(batch.counts); });
 
   module.def(
       "build_flows",
@@ -104,5 +123,10 @@ NB_MODULE(_native, module) {
         return BuildFlows(captures, {idle_timeout_us, active_timeout_us, memory_bytes});
       },
       nb::arg("captures"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"));
+  module.def(
+      "stream_flows",
+      [](const std::vector<std::string>& captures, const nb::callable& take, std::int64_t idle_timeout_us, std::int64_t active_timeout_us,
+         std::size_t memory_bytes) { return ByName(StreamFlows(captures, take, {idle_timeout_us, active_timeout_us, memory_bytes})); },
+      nb::arg("captures"), nb::arg("take"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"));
   module.def("schema", &Schema);
 }

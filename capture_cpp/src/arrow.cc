@@ -17,7 +17,7 @@ struct SchemaOwner {
 };
 
 struct ArrayOwner {
-  std::shared_ptr<const FlowColumns> columns;
+  std::shared_ptr<const FlowBatch> batch;
   std::vector<ArrowArray> children;
   std::vector<ArrowArray*> pointers;
   std::vector<std::array<const void*, kTextBuffers>> buffers;
@@ -65,26 +65,26 @@ void ExportSchema(ArrowSchema* schema) {
   schema->private_data = owner.release();
 }
 
-void ExportArray(const std::shared_ptr<const FlowColumns>& columns, ArrowArray* array) {
+void ExportArray(const std::shared_ptr<const FlowBatch>& batch, ArrowArray* array) {
   const auto definitions = FlowColumnDefinitions();
   auto owner = std::make_unique<ArrayOwner>();
-  owner->columns = columns;
+  owner->batch = batch;
   owner->children.reserve(definitions.size());
   owner->buffers.reserve(definitions.size());
   for (std::size_t i = 0; i < definitions.size(); ++i) {
-    const FlowColumns::Column& column = columns->columns()[i];
+    const FlowBatch::Column& column = batch->columns[i];
     const bool is_text = IsText(definitions[i].type);
     if (is_text) {
       owner->buffers.push_back({nullptr, DataOf(column.offsets), DataOf(column.values)});
     } else {
       owner->buffers.push_back({nullptr, DataOf(column.values), nullptr});
     }
-    owner->children.push_back({columns->rows(), 0, 0, is_text ? kTextBuffers : kNumberBuffers, 0, owner->buffers.back().data(), nullptr, nullptr,
+    owner->children.push_back({batch->rows, 0, 0, is_text ? kTextBuffers : kNumberBuffers, 0, owner->buffers.back().data(), nullptr, nullptr,
                                &ReleaseChild, nullptr});
     owner->pointers.push_back(&owner->children.back());
   }
   const auto count = static_cast<std::int64_t>(definitions.size());
-  *array = {columns->rows(), 0, 0, kStructBuffers, count, &owner->no_validity, owner->pointers.data(), nullptr,
+  *array = {batch->rows, 0, 0, kStructBuffers, count, &owner->no_validity, owner->pointers.data(), nullptr,
             &ReleaseWhole<ArrayOwner, ArrowArray>, nullptr};
   array->private_data = owner.release();
 }

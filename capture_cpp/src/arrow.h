@@ -50,7 +50,7 @@ const char* ArrowFormat(ColumnType type);
 // Describes the columns as one struct; the caller releases it.
 void ExportSchema(ArrowSchema* schema);
 
-// Shows the columns as one struct array without copying; it keeps them alive until released.
-void ExportArray(const std::shared_ptr<const FlowColumns>& columns, ArrowArray* array);
+// Shows a batch as one struct array without copying; it keeps them alive until released.
+void ExportArray(const std::shared_ptr<const FlowBatch>& batch, ArrowArray* array);
 
 }  // namespace weir

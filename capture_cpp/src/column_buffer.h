@@ -35,6 +35,9 @@ class ColumnBuffer {
   // Gives back the last `bytes`, which the caller did not fill.
   void Shrink(std::size_t bytes) { size_ -= bytes; }
 
+  // Forgets the values and keeps the memory.
+  void Clear() { size_ = 0; }
+
   const void* data() const { return bytes_; }
   std::size_t size() const { return size_; }
 

@@ -1,11 +1,13 @@
 #include "flow_builder.h"
 
+#include <utility>
+
 #include "options.h"
 
 namespace weir {
 
-FlowBuilder::FlowBuilder(const FlowSettings& settings, const Seed& seed)
-    : decoder_(seed, &counts_), table_(settings, seed, columns_.get(), &counts_), batch_(kBatch) {}
+FlowBuilder::FlowBuilder(const FlowSettings& settings, const Seed& seed, FlowSink sink, std::int64_t batch_rows)
+    : columns_(std::move(sink), batch_rows), decoder_(seed, &counts_), table_(settings, seed, &columns_, &counts_), batch_(kBatch) {}
 
 void FlowBuilder::Read(CaptureFile* capture) {
   Record record{};

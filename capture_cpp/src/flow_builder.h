@@ -1,8 +1,7 @@
 // Captures in, flows out: reader, decoder and flow table in a row.
 #pragma once
 
-#include <memory>
-#include <string>
+#include <cstdint>
 #include <vector>
 
 #include "counts.h"
@@ -14,22 +13,22 @@ namespace weir {
 
 class FlowBuilder {
  public:
-  FlowBuilder(const FlowSettings& settings, const Seed& seed);
+  // Gives finished flows to `sink`, some thousands at once, while it reads.
+  FlowBuilder(const FlowSettings& settings, const Seed& seed, FlowSink sink, std::int64_t batch_rows = kBatchRows);
 
   // Adds all packets of a capture, as going on where the one before ended. Throws CaptureError.
   void Read(CaptureFile* capture);
 
-  // Ends all flows. Afterwards the columns are whole and the counts final.
+  // Ends all flows and hands over the last batch, which may be empty. Afterwards the counts are final.
   void Finish();
 
-  std::shared_ptr<const FlowColumns> columns() const { return columns_; }
   const Counts& counts() const { return counts_; }
 
  private:
   void AddBatch();
 
   Counts counts_;
-  std::shared_ptr<FlowColumns> columns_ = std::make_shared<FlowColumns>();
+  FlowColumns columns_;
   Decoder decoder_;
   FlowTable table_;
   std::vector<Packet> batch_;

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 #include "community_id.h"
 #include "hash.h"
@@ -362,17 +364,40 @@ char* WriteAddress(const Address& address, std::int64_t ip_version, char* to) {
 
 std::span<const ColumnDefinition> FlowColumnDefinitions() { return kDefinitions; }
 
-FlowColumns::FlowColumns() : tile_(kTileRows), columns_(kDefinitions.size()) {
+FlowColumns::FlowColumns(FlowSink sink, std::int64_t batch_rows) : sink_(std::move(sink)), batch_rows_(batch_rows), tile_(kTileRows) { TakeFreeBatch(); }
+
+// A batch that nobody else holds, emptied, or a new one.
+void FlowColumns::TakeFreeBatch() {
+  batch_.reset();
+  const auto is_free = [](const std::shared_ptr<FlowBatch>& batch) { return batch.use_count() == 1; };
+  const auto found = std::find_if(batches_.begin(), batches_.end(), is_free);
+  if (found == batches_.end()) {
+    batches_.push_back(std::make_shared<FlowBatch>());
+    batch_ = batches_.back();
+    batch_->columns.resize(kDefinitions.size());
+  } else {
+    std::atomic_thread_fence(std::memory_order_acquire);  // another thread may have let go of it
+    batch_ = *found;
+  }
+  batch_->rows = 0;
   for (std::size_t i = 0; i < kDefinitions.size(); ++i) {
+    FlowBatch::Column& column = batch_->columns[i];
+    column.values.Clear();
+    column.offsets.Clear();
     if (IsText(kDefinitions[i].type)) {
-      columns_[i].offsets.Append(std::int32_t{0});
+      column.offsets.Append(std::int32_t{0});
     }
   }
 }
 
+void FlowColumns::HandOver() {
+  sink_(std::move(batch_));
+  TakeFreeBatch();
+}
+
 FlowRow* FlowColumns::NextRow() {
   if (tile_rows_ == kTileRows) {
-    Flush();
+    FlushTile();
   }
   FlowRow* row = &tile_[tile_rows_++];
   *row = {};
@@ -426,14 +451,22 @@ void FlowColumns::Append(const FlowHead& head, const FirstPacket& first, const F
 }
 
 void FlowColumns::Flush() {
-  for (std::size_t i = 0; i < kDefinitions.size(); ++i) {
-    FlushColumn(kDefinitions[i], tile_rows_, &columns_[i]);
-  }
-  rows_ += static_cast<std::int64_t>(tile_rows_);
-  tile_rows_ = 0;
+  FlushTile();
+  HandOver();
 }
 
-void FlowColumns::FlushColumn(const ColumnDefinition& definition, std::size_t rows, Column* column) const {
+void FlowColumns::FlushTile() {
+  for (std::size_t i = 0; i < kDefinitions.size(); ++i) {
+    FlushColumn(kDefinitions[i], tile_rows_, &batch_->columns[i]);
+  }
+  batch_->rows += static_cast<std::int64_t>(tile_rows_);
+  tile_rows_ = 0;
+  if (batch_->rows >= batch_rows_) {
+    HandOver();
+  }
+}
+
+void FlowColumns::FlushColumn(const ColumnDefinition& definition, std::size_t rows, FlowBatch::Column* column) const {
   const auto* from = reinterpret_cast<const unsigned char*>(tile_.data()) + definition.offset;
   const auto copy = [&]<typename Stored, typename Wanted>(Stored, Wanted) {
     unsigned char* to = column->values.Extend(rows * sizeof(Wanted));

@@ -5,10 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "column_buffer.h"
+#include "flow_batch.h"
 #include "flow_record.h"
 
 namespace weir {
@@ -131,33 +132,30 @@ std::span<const ColumnDefinition> FlowColumnDefinitions();
 
 class FlowColumns {
  public:
-  FlowColumns();
+  // Hands over a batch whenever so many rows are ready.
+  explicit FlowColumns(FlowSink sink, std::int64_t batch_rows = kBatchRows);
 
   // Adds the row of a flow of one packet, or of more.
   void AppendSingle(const FlowHead& head, const FirstPacket& first, EndReason reason);
   void Append(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason);
 
-  // Puts what is still in the tile into the columns.
+  // Hands over the rows that are left.
   void Flush();
-
-  std::int64_t rows() const { return rows_; }
-
-  // One column after Flush(): values, or for text the offsets and the characters.
-  struct Column {
-    ColumnBuffer values;
-    ColumnBuffer offsets;
-  };
-  std::span<const Column> columns() const { return columns_; }
 
  private:
   static constexpr std::size_t kTileRows = 64;
   FlowRow* NextRow();
-  void FlushColumn(const ColumnDefinition& definition, std::size_t rows, Column* column) const;
+  void FlushTile();
+  void FlushColumn(const ColumnDefinition& definition, std::size_t rows, FlowBatch::Column* column) const;
+  void HandOver();
+  void TakeFreeBatch();
 
+  FlowSink sink_;
+  std::int64_t batch_rows_;
   std::vector<FlowRow> tile_;
   std::size_t tile_rows_ = 0;
-  std::int64_t rows_ = 0;
-  std::vector<Column> columns_;
+  std::shared_ptr<FlowBatch> batch_;                 // the one being filled
+  std::vector<std::shared_ptr<FlowBatch>> batches_;  // all that were made, to be used again
 };
 
 }  // namespace weir

@@ -4,9 +4,11 @@
 
 #include <cstring>
 #include <map>
+#include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "options.h"
@@ -48,8 +50,8 @@ class Table {
     const auto definitions = FlowColumnDefinitions();
     for (std::size_t i = 0; i < definitions.size(); ++i) {
       if (definitions[i].name == name) {
-        std::vector<Value> values(static_cast<std::size_t>(columns_.rows()));
-        std::memcpy(values.data(), columns_.columns()[i].values.data(), values.size() * sizeof(Value));
+        std::vector<Value> values(static_cast<std::size_t>(batch_->rows));
+        std::memcpy(values.data(), batch_->columns[i].values.data(), values.size() * sizeof(Value));
         return values;
       }
     }
@@ -59,7 +61,7 @@ class Table {
   std::string EndReasons() const {
     for (std::size_t i = 0; i < FlowColumnDefinitions().size(); ++i) {
       if (std::string(FlowColumnDefinitions()[i].name) == "end_reason") {
-        const ColumnBuffer& text = columns_.columns()[i].values;
+        const ColumnBuffer& text = batch_->columns[i].values;
         return {static_cast<const char*>(text.data()), text.size()};
       }
     }
@@ -76,13 +78,14 @@ class Table {
     return packets;
   }
 
-  std::int64_t rows() const { return columns_.rows(); }
+  std::int64_t rows() const { return batch_->rows; }
   std::int64_t added() const { return added_; }
   const Counts& odd() const { return odd_; }
   std::size_t most_flows() const { return table_.most_flows(); }
 
  private:
-  FlowColumns columns_;
+  std::shared_ptr<const FlowBatch> batch_;
+  FlowColumns columns_{[this](std::shared_ptr<const FlowBatch> batch) { batch_ = std::move(batch); }, kAllRows};
   Counts odd_;
   FlowTable table_;
   std::int64_t added_ = 0;

@@ -1,5 +1,6 @@
 """Types of the C++ flow core; its source is ``capture_cpp/python/module.cc``."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 @final
@@ -17,10 +18,31 @@ class FlowBatch:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Packets by outcome, and oddities under names that begin with ``odd_``."""
+        """Packets by outcome, of all read so far, and oddities under names that begin with ``odd_``."""
 
 def build_flows(captures: list[str], *, idle_timeout_us: int, active_timeout_us: int, memory_bytes: int) -> FlowBatch:
     """Read the captures as one stream of packets and return all of its flows.
+
+    Raises
+    ------
+    weir.errors.CaptureError
+        a capture cannot be opened, is none, or is broken; names file, byte offset and what to do
+    ValueError
+        a timeout or the memory is out of range
+    """
+
+def stream_flows(
+    captures: list[str],
+    take: Callable[[FlowBatch], object],
+    *,
+    idle_timeout_us: int,
+    active_timeout_us: int,
+    memory_bytes: int,
+) -> dict[str, int]:
+    """Like ``build_flows``, but gives the flows to ``take`` as they end, some thousands at once; returns the final counts.
+
+    A batch that nobody holds any more lends its memory to a later one, so memory does not grow with the number of flows.
+    What ``take`` raises ends the reading.
 
     Raises
     ------

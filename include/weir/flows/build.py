@@ -6,7 +6,7 @@ Every packet read has exactly one outcome: it belongs to a flow, or it was set a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,13 +50,42 @@ def build(captures: Sequence[Path], settings: FlowSettings) -> Flows:
     import pyarrow as pa
 
     try:
-        batch = _native.build_flows(
-            [str(path) for path in captures],
-            idle_timeout_us=settings.idle_timeout_s * schema.US_PER_S,
-            active_timeout_us=settings.active_timeout_s * schema.US_PER_S,
-            memory_bytes=settings.memory_mb * BYTES_PER_MB,
-        )
+        batch = _native.build_flows([str(path) for path in captures], **_limits(settings))
     except ValueError as error:
         raise SettingsError(f"flows: {error}; see params.yaml") from error
     columns = pa.record_batch(batch).columns
     return Flows(pa.Table.from_arrays(columns, schema=schema.arrow_schema(schema.FLOWS)), batch.counts)
+
+
+def stream(captures: Sequence[Path], settings: FlowSettings, take: Callable[[pa.RecordBatch], object]) -> dict[str, int]:
+    """Like ``build``, but gives the rows to ``take`` as flows end, some thousands at once, and returns the counts.
+
+    Memory does not grow with the captures, as long as ``take`` keeps none of the batches (schema.FLOWS, in the order in
+    which flows end). What ``take`` raises ends the reading.
+
+    Raises
+    ------
+    CaptureError
+        a capture cannot be opened or is broken; says which, at which byte, and what to do
+    SettingsError
+        a timeout or the memory is out of range
+    """
+    import pyarrow as pa
+
+    wanted = schema.arrow_schema(schema.FLOWS)
+
+    def pass_on(batch: _native.FlowBatch) -> None:
+        take(pa.RecordBatch.from_arrays(pa.record_batch(batch).columns, schema=wanted))
+
+    try:
+        return _native.stream_flows([str(path) for path in captures], pass_on, **_limits(settings))
+    except ValueError as error:
+        raise SettingsError(f"flows: {error}; see params.yaml") from error
+
+
+def _limits(settings: FlowSettings) -> dict[str, int]:
+    return {
+        "idle_timeout_us": settings.idle_timeout_s * schema.US_PER_S,
+        "active_timeout_us": settings.active_timeout_s * schema.US_PER_S,
+        "memory_bytes": settings.memory_mb * BYTES_PER_MB,
+    }

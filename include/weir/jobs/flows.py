@@ -17,6 +17,7 @@ from weir.store import Store, put_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 def flows(unit: str) -> Counts:
@@ -48,18 +49,45 @@ def flows_of_captures(unit: str, captures: Sequence[Path]) -> Counts:
 
 
 def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
-    """Build flows of capture files into one Parquet file, with the core's own columns."""
+    """Build flows of capture files into one Parquet file, with the core's own columns, as they end."""
     import pyarrow.parquet as pq
 
-    from weir.flows.build import build
+    from weir.flows.build import stream
     from weir.store import PARQUET_COMPRESSION
 
-    built = build(captures, settings.load().flows)
     out.parent.mkdir(parents=True, exist_ok=True)
     hidden = out.with_name(f".{out.name}.part")
-    pq.write_table(built.table, hidden, compression=PARQUET_COMPRESSION)
+    with pq.ParquetWriter(hidden, schema.arrow_schema(schema.FLOWS), compression=PARQUET_COMPRESSION) as writer:
+        groups = _RowGroups(writer)
+        counts = stream(captures, settings.load().flows, groups.add)
+        groups.flush()
     hidden.replace(out)
-    return {**built.counts, "flows": len(built.table), "out": str(out)}
+    return {**counts, "flows": groups.rows, "out": str(out)}
+
+
+class _RowGroups:
+    """Gathers batches until they make a row group, as each write begins a new one."""
+
+    ROWS = 32_768
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self.writer = writer
+        self.waiting: list[pa.RecordBatch] = []
+        self.rows = 0
+        self._written = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.waiting.append(batch)
+        self.rows += len(batch)
+        if self.rows - self._written >= self.ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        import pyarrow as pa
+
+        self.writer.write_table(pa.Table.from_batches(self.waiting, self.writer.schema))
+        self.waiting.clear()
+        self._written = self.rows
 
 
 def _keep_flows(

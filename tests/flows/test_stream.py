@@ -1,0 +1,83 @@
+"""stream() gives the rows of build(), a batch at a time, in memory that does not grow."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from weir.errors import CaptureError
+from weir.flows.build import Flows, stream
+from weir.settings import FlowSettings
+
+PACKETS = 40_000
+STEP_US = 1_000
+START_US = 1_772_442_000_000_000
+UDP = bytes.fromhex("02000000000102000000000208004500001c00000000401100000a0000010a000002")
+
+
+def question(number: int) -> bytes:
+    """A UDP packet without payload; each number gives another pair of ports."""
+    return UDP + (1_000 + number % 50_000).to_bytes(2, "big") + (number // 50_000).to_bytes(2, "big") + b"\x00\x08\x00\x00"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory, write_pcap: Callable[..., Path]) -> Path:
+    """A capture of flows of one packet each, over 40 s."""
+    path = tmp_path_factory.mktemp("many") / "many.pcap"
+    return write_pcap(path, ((START_US + number * STEP_US, question(number)) for number in range(PACKETS)))
+
+
+def test_the_rows_are_those_of_build(many: Path, flows_of: Callable[..., Flows]) -> None:
+    settings = FlowSettings(idle_timeout_s=2)
+    batches: list[pa.RecordBatch] = []
+    counts = stream([many], settings, batches.append)
+    whole = flows_of(many, idle_timeout_s=2)
+    assert len(batches) > 2
+    assert pa.Table.from_batches(batches).equals(whole.table)
+    assert counts == whole.counts
+    assert counts["accepted"] == PACKETS
+
+
+def test_a_batch_that_nobody_holds_lends_its_memory_to_a_later_one(many: Path) -> None:
+    places: list[int] = []
+    stream([many], FlowSettings(idle_timeout_s=2), lambda batch: places.append(batch.column(0).buffers()[1].address))
+    assert len(set(places)) < len(places)
+
+
+def test_a_batch_that_is_held_keeps_its_rows(many: Path) -> None:
+    held: list[pa.RecordBatch] = []
+    copies: list[list[int]] = []
+
+    def keep(batch: pa.RecordBatch) -> None:
+        held.append(batch)
+        copies.append(batch["flow_id"].to_pylist())
+
+    stream([many], FlowSettings(idle_timeout_s=2), keep)
+    assert [batch["flow_id"].to_pylist() for batch in held] == copies
+
+
+def test_no_capture_gives_one_batch_without_rows() -> None:
+    batches: list[pa.RecordBatch] = []
+    counts = stream([], FlowSettings(), batches.append)
+    assert [len(batch) for batch in batches] == [0]
+    assert set(counts.values()) == {0}
+
+
+def test_what_the_taker_raises_ends_the_reading(many: Path) -> None:
+    taken = []
+
+    def refuse(batch: pa.RecordBatch) -> None:
+        taken.append(len(batch))
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        stream([many], FlowSettings(idle_timeout_s=2), refuse)
+    assert len(taken) == 1
+
+
+def test_a_broken_capture_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pcap"
+    broken.write_bytes(b"no capture at all, but long enough for a header")
+    with pytest.raises(CaptureError, match=r"broken\.pcap"):
+        stream([broken], FlowSettings(), lambda batch: None)

@@ -1,3 +1,4 @@
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +7,7 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
-from weir.errors import ConflictError, StoreError
+from weir.errors import AbsentError, ConflictError, StoreError
 from weir.store import FolderStore, S3Store, Store, get_table, open_store, put, put_table
 
 
@@ -39,10 +40,33 @@ def test_an_absent_object_is_a_store_error_that_names_it(store: Store) -> None:
         store.get("a/none")
 
 
+def test_a_range_is_exactly_the_bytes_asked_for(store: Store) -> None:
+    whole = random.Random(3).randbytes(100_000)
+    store.put("a/b", whole)
+    for offset, length in ((0, 1), (0, 100_000), (99_999, 1), (4_096, 70_001), (17, 0), (100_000, 0)):
+        assert store.get_range("a/b", offset, length) == whole[offset : offset + length]
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, 11), (9, 2), (10, 1), (5_000, 7)])
+def test_a_range_beyond_the_end_is_an_error_not_fewer_bytes(store: Store, offset: int, length: int) -> None:
+    store.put("a/b", bytes(10))
+    with pytest.raises(AbsentError, match=r"a/b: (gave|ends before)"):
+        store.get_range("a/b", offset, length)
+
+
+def test_a_range_of_an_absent_object_is_an_error_that_names_it(store: Store) -> None:
+    with pytest.raises(AbsentError, match="a/none: no such object"):
+        store.get_range("a/none", 0, 1)
+
+
 def test_keys_are_listed_in_order_below_a_prefix(store: Store) -> None:
     for key in ("2/b", "1/z", "2/a"):
         store.put(key, b"")
-    assert list(store.keys("2/")) == ["2/a", "2/b"]
+    store.put("2/deep/c", b"")
+    assert list(store.keys("2/")) == ["2/a", "2/b", "2/deep/c"]
+    assert list(store.keys("2/d")) == ["2/deep/c"]
+    assert list(store.keys("2/none/")) == list(store.keys("../")) == []
+    assert list(store.keys("")) == ["1/z", "2/a", "2/b", "2/deep/c"]
 
 
 def test_a_new_object_may_be_written_twice_with_the_same_bytes_only(store: Store) -> None:
@@ -94,6 +118,11 @@ def test_the_same_table_gives_the_same_bytes(store: Store) -> None:
     first, second = put_table(store, "t1", table), put_table(store, "t2", table)
     assert first == second
     assert get_table(store, "t1").equals(table)
+
+
+def test_some_columns_of_a_table_are_read_alone(store: Store) -> None:
+    put_table(store, "t", pa.table({"a": [1], "b": ["x"], "c": [2.0]}))
+    assert get_table(store, "t", ["c", "a"]).to_pydict() == {"c": [2.0], "a": [1]}
 
 
 def test_a_damaged_table_is_a_store_error(store: Store) -> None:

@@ -5,6 +5,7 @@ WeirError            1
   SchemaError        3   a table lacks what its schema names
   StoreError         4   the store refused or lost something
     ConflictError    4   somebody else changed the object in between
+    AbsentError      4   there is no such object, or not as much of it
   ArtifactError      5   a model cannot be used here
   CaptureError       6   a capture, segment or spool cannot be read
   LedgerError        7   the ledger does not balance
@@ -41,6 +42,10 @@ class StoreError(WeirError):
 
 class ConflictError(StoreError):
     """An object changed, or appeared, since it was last read."""
+
+
+class AbsentError(StoreError):
+    """There is no such object, or it ends before the bytes that were asked for."""
 
 
 class ArtifactError(WeirError):

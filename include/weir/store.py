@@ -8,14 +8,15 @@ the way of the data. Only jobs open a store. S3 is reached through boto3, which 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
-from weir.errors import ConflictError, StoreError
+from weir.errors import AbsentError, ConflictError, StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +64,9 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes:
         """The object; StoreError when there is none."""
+
+    def get_range(self, key: str, offset: int, length: int) -> bytes:
+        """Exactly these bytes of an object, and no others are moved; AbsentError when it does not have them all."""
 
     def get_tagged(self, key: str) -> tuple[bytes, str]:
         """The object and the tag that ``put_if`` asks for."""
@@ -129,7 +133,19 @@ class FolderStore:
         try:
             return self._path(key).read_bytes()
         except (FileNotFoundError, IsADirectoryError):
-            raise StoreError(f"{self.url}/{key}: no such object") from None
+            raise AbsentError(f"{self.url}/{key}: no such object") from None
+
+    def get_range(self, key: str, offset: int, length: int) -> bytes:
+        """Exactly these bytes of an object; AbsentError when it does not have them all."""
+        assert offset >= 0
+        assert length >= 0
+        try:
+            with self._path(key).open("rb", buffering=0) as file:
+                file.seek(offset)
+                part = _read(file, length)
+        except (FileNotFoundError, IsADirectoryError):
+            raise AbsentError(f"{self.url}/{key}: no such object") from None
+        return _whole_range(part, f"{self.url}/{key}", offset, length)
 
     def get_tagged(self, key: str) -> tuple[bytes, str]:
         """The object and the tag that ``put_if`` asks for."""
@@ -142,9 +158,9 @@ class FolderStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys that begin with ``prefix``, in order."""
-        names = (
-            p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*") if p.is_file() and not p.name.startswith(".")
-        )
+        above = self.folder / prefix.rpartition("/")[0]
+        files = above.rglob("*") if above.resolve().is_relative_to(self.folder) else iter(())
+        names = (p.relative_to(self.folder).as_posix() for p in files if p.is_file() and not p.name.startswith("."))
         yield from sorted(name for name in names if name.startswith(prefix))
 
     def delete(self, key: str) -> None:
@@ -176,7 +192,11 @@ class S3Store:
                     f"{self.url}/{key}: changed by somebody else since it was read; read it again and decide anew"
                 ) from error
             if code in ("NoSuchKey", "404"):
-                raise StoreError(f"{self.url}/{key}: no such object") from error
+                raise AbsentError(f"{self.url}/{key}: no such object") from error
+            if code in ("InvalidRange", "416"):
+                raise AbsentError(
+                    f"{self.url}/{key}: ends before the bytes {arguments.get('Range')}; was it replaced?"
+                ) from error
             raise StoreError(
                 f"{self.url}/{key}: {name} was refused: {code}; check the bucket's name and this role's rights"
             ) from error
@@ -205,21 +225,34 @@ class S3Store:
         """The object; StoreError when there is none."""
         return self.get_tagged(key)[0]
 
+    def get_range(self, key: str, offset: int, length: int) -> bytes:
+        """Exactly these bytes of an object; AbsentError when it does not have them all."""
+        assert offset >= 0
+        if length == 0:
+            return b""  # HTTP cannot ask for no bytes
+        answer = self._call("get_object", key, Range=f"bytes={offset}-{offset + length - 1}")
+        return _whole_range(self._body(answer, key), f"{self.url}/{key}", offset, length)
+
+    def _body(self, answer: Any, key: str) -> bytes:
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            whole: bytes = answer["Body"].read()
+        except BotoCoreError as error:  # the connection broke half way
+            raise StoreError(f"{self.url}/{key}: could not be read to its end: {error}; run again") from error
+        return whole
+
     def get_tagged(self, key: str) -> tuple[bytes, str]:
         """The object and the tag that ``put_if`` asks for."""
         answer = self._call("get_object", key)
-        return answer["Body"].read(), str(answer["ETag"])
+        return self._body(answer, key), str(answer["ETag"])
 
     def exists(self, key: str) -> bool:
         """Whether the object is there."""
         try:
             self._call("head_object", key)
-        except ConflictError:
-            raise
-        except StoreError as error:
-            if "no such object" in str(error):
-                return False
-            raise
+        except AbsentError:
+            return False
         return True
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -263,17 +296,32 @@ def put_table(store: Store, key: str, table: pa.Table) -> str:
     return hashlib.sha256(whole).hexdigest()
 
 
-def get_table(store: Store, key: str) -> pa.Table:
-    """Read a table that ``put_table`` wrote; StoreError when it is no whole Parquet file."""
+def get_table(store: Store, key: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table that ``put_table`` wrote, or some columns of it; StoreError when it is no whole Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(pa.BufferReader(store.get(key)))
+        return pq.read_table(pa.BufferReader(store.get(key)), columns=None if columns is None else list(columns))
     except (pa.ArrowInvalid, OSError) as error:
         raise StoreError(
             f"{store.url}/{key}: not a whole Parquet file: {error}; delete it and run the job that makes it again"
         ) from error
+
+
+def _read(file: BinaryIO | io.RawIOBase, length: int) -> bytes:
+    """As many of ``length`` bytes as the file has; one read may give fewer."""
+    parts: list[bytes] = []
+    while length and (part := file.read(length)):
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _whole_range(part: bytes, where: str, offset: int, length: int) -> bytes:
+    if len(part) != length:
+        raise AbsentError(f"{where}: gave {len(part)} of the {length} bytes from {offset} on; was it replaced or cut?")
+    return part
 
 
 def _digest(whole: bytes) -> str:

@@ -5,19 +5,42 @@
 #include <algorithm>
 #include <bit>
 
+#include "decode/link.h"
+#include "decode/transport.h"
 #include "header_walk.h"
 #include "segment_format.h"
 
 namespace weir::sensor {
 namespace {
 
-// Twice as many as a frame of the smallest packets can name, rounded up.
-constexpr std::size_t kSlots = 1 << 17;
-constexpr std::size_t kMostHosts = kSlots / 2;
+// 128 KiB, which stays in the second-level cache; enough for 100,000 addresses.
+constexpr std::size_t kMostBits = std::size_t{1} << 20;
+constexpr std::size_t kLeastBits = 64;
+constexpr std::size_t kWordBits = 64;
 
 std::span<const std::uint8_t> SourceAndDestination(std::span<const std::uint8_t> header) {
   const bool is_ipv4 = header[0] >> 4 == 4;
   return is_ipv4 ? header.subspan(12, 8) : header.subspan(8, 32);
+}
+
+// The addresses of most packets: TCP or ICMP right behind Ethernet and IP, where no tunnel can be.
+// Empty for all others.
+std::span<const std::uint8_t> UsualAddresses(std::uint32_t link_type, std::span<const std::uint8_t> packet) {
+  constexpr std::size_t kIpAt = 14;
+  constexpr std::size_t kIpv4Bytes = 20;
+  constexpr std::size_t kIpv6Bytes = 40;
+  constexpr std::uint8_t kIpv4WithoutOptions = 0x45;
+  if (link_type != kLinkEthernet || packet.size() < kIpAt + kIpv4Bytes) return {};
+  const std::uint32_t ether_type = static_cast<std::uint32_t>(packet[12] << 8 | packet[13]);
+  if (ether_type == kEtherIpv4 && packet[kIpAt] == kIpv4WithoutOptions) {
+    const std::uint8_t protocol = packet[kIpAt + 9];
+    return protocol == kProtocolTcp || protocol == kProtocolIcmp ? packet.subspan(kIpAt + 12, 8) : packet.first(0);
+  }
+  if (ether_type == kEtherIpv6 && packet.size() >= kIpAt + kIpv6Bytes && packet[kIpAt] >> 4 == 6) {
+    const std::uint8_t protocol = packet[kIpAt + 6];
+    return protocol == kProtocolTcp || protocol == kProtocolIcmp6 ? packet.subspan(kIpAt + 8, 32) : packet.first(0);
+  }
+  return {};
 }
 
 }  // namespace
@@ -31,41 +54,39 @@ std::uint64_t HashAddress(std::span<const std::uint8_t> address) {
   return hash ^ (hash >> 33);
 }
 
-HostIndex::HostIndex() : slots_(kSlots) { used_.reserve(kMostHosts); }
+HostIndex::HostIndex() : words_(kMostBits / kWordBits) {}
 
 void HostIndex::AddAddress(std::span<const std::uint8_t> address) {
-  const std::uint64_t hash = std::max<std::uint64_t>(HashAddress(address), 1);  // 0 marks an empty slot
-  std::size_t slot = hash % kSlots;
-  for (; slots_[slot] != 0; slot = (slot + 1) % kSlots) {
-    if (slots_[slot] == hash) return;
+  const std::uint64_t hash = std::max<std::uint64_t>(HashAddress(address), 1);
+  const std::uint64_t step = (hash >> 32) | 1;
+  std::uint64_t missing = 0;
+  for (std::uint64_t i = 0; i < kIndexHashes; ++i) {
+    const std::uint64_t bit = ((hash & 0xffffffff) + i * step) % kMostBits;
+    const std::uint64_t mask = std::uint64_t{1} << bit % kWordBits;
+    missing |= ~words_[bit / kWordBits] & mask;
+    words_[bit / kWordBits] |= mask;
   }
-  if (used_.size() == kMostHosts) return;
-  slots_[slot] = hash;
-  used_.push_back(static_cast<std::uint32_t>(slot));
+  hosts_ += missing != 0 ? 1 : 0;
+}
+
+void HostIndex::AddBoth(std::span<const std::uint8_t> both) {
+  AddAddress(both.first(both.size() / 2));
+  AddAddress(both.last(both.size() / 2));
 }
 
 void HostIndex::Add(std::uint32_t link_type, std::span<const std::uint8_t> packet, std::uint32_t wire_bytes) {
-  WalkHeaders(link_type, packet, wire_bytes, [&](const IpPlace& ip) {
-    const std::span<const std::uint8_t> both = SourceAndDestination(packet.subspan(ip.at));
-    AddAddress(both.first(both.size() / 2));
-    AddAddress(both.last(both.size() / 2));
-  });
+  if (const auto both = UsualAddresses(link_type, packet); !both.empty()) return AddBoth(both);
+  WalkHeaders(link_type, packet, wire_bytes, [&](const IpPlace& ip) { AddBoth(SourceAndDestination(packet.subspan(ip.at))); });
 }
 
 std::string HostIndex::Take() {
-  const std::size_t wanted = std::max<std::size_t>(used_.size() * kIndexBitsPerHost, 64);
-  const std::size_t bits = std::bit_ceil(wanted);
+  const std::size_t bits = std::clamp(std::bit_ceil(hosts_ * kIndexBitsPerHost), kLeastBits, kMostBits);
+  const std::size_t words = bits / kWordBits;
+  for (std::size_t i = words; i < words_.size(); ++i) words_[i % words] |= words_[i];
   std::vector<std::uint8_t> filter(bits / 8);
-  for (const std::uint32_t slot : used_) {
-    const std::uint64_t hash = slots_[slot];
-    const std::uint64_t step = (hash >> 32) | 1;
-    for (std::uint64_t i = 0; i < kIndexHashes; ++i) {
-      const std::uint64_t bit = ((hash & 0xffffffff) + i * step) % bits;
-      filter[bit / 8] = static_cast<std::uint8_t>(filter[bit / 8] | 1U << bit % 8);
-    }
-    slots_[slot] = 0;
-  }
-  used_.clear();
+  for (std::size_t i = 0; i < filter.size(); ++i) filter[i] = static_cast<std::uint8_t>(words_[i / 8] >> i % 8 * 8);
+  std::fill(words_.begin(), words_.end(), 0);
+  hosts_ = 0;
   std::string text(4 * ((filter.size() + 2) / 3) + 1, '\0');
   text.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), filter.data(), static_cast<int>(filter.size()))));
   return text;

@@ -20,11 +20,13 @@ class HostIndex {
   std::string Take();
 
  private:
+  void AddBoth(std::span<const std::uint8_t> both);
   void AddAddress(std::span<const std::uint8_t> address);
 
-  // An open-addressed set of hashes; emptied by going through `used_`, as most of it is not.
-  std::vector<std::uint64_t> slots_;
-  std::vector<std::uint32_t> used_;
+  // The filter at its largest. A power of two of bits can be halved by laying one half over the other,
+  // so that its size is chosen once the number of addresses is known.
+  std::vector<std::uint64_t> words_;
+  std::size_t hosts_ = 0;
 };
 
 // The hash of an address, 4 or 16 bytes.

@@ -18,8 +18,8 @@ inline constexpr std::string_view kPartSuffix = ".part";
 // A frame holds whole records and at most this much of them, uncompressed.
 inline constexpr std::size_t kFrameBytes = 1 << 20;
 
-// The index of a frame: a Bloom filter with a power of two of bits, at least 64 and at least this
-// many per address, of which each address sets this many; about one search in 80 reads in vain.
+// The index of a frame: a Bloom filter with a power of two of bits, from 64 to 2^20 and this many or more
+// per address, of which each address sets this many; about one search in 80 reads in vain.
 inline constexpr std::size_t kIndexBitsPerHost = 10;
 inline constexpr std::size_t kIndexHashes = 4;
 

@@ -41,7 +41,7 @@ to
       --spool-mb MB        limit of the spool (0: until the disk is full)
       --when-full WHAT     drop-newest, drop-oldest or stop, when the limit is reached (drop-newest);
                            leftovers of acknowledged segments go first in any case
-      --level N            zstd level, 1 to 19 (1)
+      --level N            zstd level, -100 to 19 (1); 0 only stores, below it is quick and packs little
   -w, --write FILE         write an uncompressed capture file too, or instead, in pieces of 1 MiB;
                            - is stdout
 other
@@ -73,6 +73,17 @@ std::uint64_t Number(std::string_view option, std::string_view text, std::uint64
            std::to_string(high) + ", not \"" + std::string(text) + "\"");
   }
   return value;
+}
+
+int Level(std::string_view text) {
+  constexpr int kQuickest = -100;
+  constexpr int kSmallest = 19;
+  int level = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), level);
+  if (error != std::errc() || end != text.data() + text.size() || level < kQuickest || level > kSmallest) {
+    Refuse("--level wants a whole number from -100 to 19, not \"" + std::string(text) + "\"");
+  }
+  return level;
 }
 
 std::string SensorName(const std::string& text) {
@@ -163,7 +174,7 @@ Options ParseOptions(int argc, char** argv) {
       case kSpoolMb: options.spool_mb = Number("spool-mb", optarg, 0, kAny >> 20); break;
       case kWhenFull: options.when_full = Policy(optarg); break;
       case kNoPromisc: options.promiscuous = false; break;
-      case kLevel: options.level = static_cast<int>(Number("level", optarg, 1, 19)); break;
+      case kLevel: options.level = Level(optarg); break;
       case kUser: options.user = optarg; break;
       case kCutPayload: options.cut_payload = true; break;
       case kAnonymise: options.key_file = optarg; break;

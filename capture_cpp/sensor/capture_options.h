@@ -29,7 +29,7 @@ struct Options {
   std::string user;          // whom to become once the source is open; empty stays
   bool sandboxed = true;
   bool check_sandbox = false;
-  int level = 1;  // of zstd; 1 costs about 2 ns per byte
+  int level = 1;  // of zstd; 1 costs about 2 ns per byte, 0 stores
 };
 
 // Full batches that may wait for the disk: 16 MiB beside the ring.

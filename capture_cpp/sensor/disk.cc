@@ -37,6 +37,18 @@ std::error_code WriteAll(int descriptor, std::span<const std::byte> bytes) {
   return {};
 }
 
+std::error_code WriteAllAt(int descriptor, std::span<const std::byte> bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return LastError();
+    if (written == 0) return std::make_error_code(std::errc::no_space_on_device);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+  return {};
+}
+
 HiddenFile::HiddenFile(int folder, std::string name) : folder_(folder), name_(std::move(name)) {}
 
 std::string HiddenFile::hidden_name() const { return "." + name_ + std::string(kPartSuffix); }
@@ -45,7 +57,9 @@ std::error_code HiddenFile::Create() {
   constexpr mode_t kOwnerWritesGroupReads = 0640;
   file_ = Descriptor(::openat(folder_, hidden_name().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kOwnerWritesGroupReads));
   size_ = 0;
-  return file_.open() ? std::error_code() : LastError();
+  if (!file_.open()) return LastError();
+  direct_ = Descriptor(::openat(folder_, hidden_name().c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW));
+  return {};
 }
 
 std::error_code HiddenFile::Reopen() {
@@ -61,12 +75,31 @@ std::error_code HiddenFile::Reopen() {
 }
 
 std::error_code HiddenFile::Append(std::span<const std::byte> bytes) {
-  if (const std::error_code error = WriteAll(file_.get(), bytes)) {
+  if (const std::error_code error = Write(bytes)) {
     CutTo(size_);
     return error;
   }
   size_ += bytes.size();
   return {};
+}
+
+// Whole blocks go past the page cache; what lies before and behind them shares its block with others.
+// The rest goes to where the last write ended, so that one which only claimed to write leaves the file short.
+std::error_code HiddenFile::Write(std::span<const std::byte> bytes) {
+  const std::size_t head = (kBlockBytes - size_ % kBlockBytes) % kBlockBytes;
+  const bool is_aligned = (reinterpret_cast<std::uintptr_t>(bytes.data()) + head) % kBlockBytes == 0;
+  if (!direct_.open() || !is_aligned || bytes.size() < kLeastDirectBytes) return WriteAll(file_.get(), bytes);
+  const std::span<const std::byte> blocks = bytes.subspan(head, (bytes.size() - head) / kBlockBytes * kBlockBytes);
+  if (const std::error_code error = WriteAll(file_.get(), bytes.first(head))) return error;
+  const std::error_code error = WriteAllAt(direct_.get(), blocks, size_ + head);
+  if (error == std::errc::invalid_argument) {  // it opened it so but does not write so, or a short write ended inside a block
+    direct_ = Descriptor();
+    return WriteAll(file_.get(), bytes.subspan(head));
+  }
+  if (error) return error;
+  const std::size_t tail = head + blocks.size();
+  if (::lseek(file_.get(), static_cast<off_t>(size_ + tail), SEEK_SET) < 0) return LastError();
+  return WriteAll(file_.get(), bytes.subspan(tail));
 }
 
 std::error_code HiddenFile::CutTo(std::uint64_t size) {
@@ -102,6 +135,7 @@ void HiddenFile::Discard() {
   ::unlinkat(folder_, visible_ ? name_.c_str() : hidden_name().c_str(), 0);
   visible_ = false;
   file_ = Descriptor();
+  direct_ = Descriptor();
   size_ = 0;
 }
 

@@ -30,6 +30,13 @@ class Descriptor {
 std::error_code LastError();
 // Writes all of it, however often that takes.
 std::error_code WriteAll(int descriptor, std::span<const std::byte> bytes);
+std::error_code WriteAllAt(int descriptor, std::span<const std::byte> bytes, std::uint64_t offset);
+
+// Blocks of a disk begin at multiples of this; enough for every device in use.
+inline constexpr std::size_t kBlockBytes = 4096;
+// At least this much, and it is written past the page cache where the file system allows that: the
+// copy into fresh cache pages would cost more than all the rest of writing.
+inline constexpr std::size_t kLeastDirectBytes = 64 * 1024;
 
 // A file under construction: ".name.part" until Publish() gives it its name. An object that is
 // destroyed before leaves the part where it is, as a crash would; Discard() removes it.
@@ -40,7 +47,8 @@ class HiddenFile {
   std::error_code Create();
   // Takes up what a dead writer left under either name.
   std::error_code Reopen();
-  // After a failure, the file is cut back to what it held before.
+  // After a failure, the file is cut back to what it held before. Costs least where `bytes` lie in memory
+  // as they will in the file: as far behind a multiple of kBlockBytes.
   std::error_code Append(std::span<const std::byte> bytes);
   std::error_code CutTo(std::uint64_t size);
   // The bytes are on the disk afterwards, still under the hidden name.
@@ -58,9 +66,12 @@ class HiddenFile {
   std::string hidden_name() const;
 
  private:
+  std::error_code Write(std::span<const std::byte> bytes);
+
   int folder_;
   std::string name_;
   Descriptor file_;
+  Descriptor direct_;  // the same file, past the page cache; closed where its file system has no such thing
   std::uint64_t size_ = 0;
   bool visible_ = false;
 };

@@ -3,6 +3,7 @@
 
 #include <zstd.h>
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,15 +24,20 @@ class Compressor {
  public:
   explicit Compressor(int level);
   // One whole frame with a checksum; valid until the next call. `hasty` gives up size for speed.
-  std::span<const std::byte> Frame(std::span<const std::byte> raw, bool hasty);
+  // It lies in memory as it will in a file at `offset`, so that it can be written past the page cache.
+  std::span<const std::byte> Frame(std::span<const std::byte> raw, bool hasty, std::uint64_t offset);
 
  private:
   struct Free {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
   };
+  struct FreeRoom {
+    void operator()(std::byte* room) const { std::free(room); }
+  };
   std::unique_ptr<ZSTD_CCtx, Free> context_;
   int level_;
-  std::vector<std::byte> out_;
+  std::size_t size_;  // of the room for a frame, without what aligns it
+  std::unique_ptr<std::byte, FreeRoom> room_;
 };
 
 class Segment {

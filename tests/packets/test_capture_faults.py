@@ -109,6 +109,43 @@ def random_packets(pcaps, count: int, size: int = 1000) -> list:
     return [pcaps.Packet(pcaps.NINE_OCLOCK * 10**9 + i * 1000, noise.randbytes(size)) for i in range(count)]
 
 
+@pytest.mark.parametrize("error", ["EINVAL", "EIO", "ENOSPC"])
+def test_large_frames_that_cannot_go_past_the_page_cache_go_through_it_or_are_counted(
+    binary, write_pcap, pcaps, tmp_path, error
+):
+    packets = random_packets(pcaps, 3000)
+    sensor = [binary, "--sensor", "lab", "--spool", tmp_path / "spool", "-r", write_pcap(packets), "--level", "0"]
+    fault = f"inject=pwrite64:error={error}:when=2"  # only large frames are written so
+    done = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", fault, *sensor], capture_output=True, timeout=60)
+    manifests = sound_manifests(tmp_path / "spool")
+    assert total(manifests, "written") == len(pcaps.packets_in(tmp_path / "spool"))
+    assert total(manifests, "written") + total(manifests, "drop_disk") == 3000
+    assert (done.returncode, total(manifests, "drop_disk") == 0) == ((0, True) if error == "EINVAL" else (4, False))
+
+
+def test_a_sensor_killed_in_a_large_frame_keeps_the_whole_ones(binary, write_pcap, pcaps, tmp_path):
+    packets = random_packets(pcaps, 3000)
+    sensor = [binary, "--sensor", "lab", "--spool", tmp_path / "spool", "-r", write_pcap(packets), "--level", "0"]
+    fault = "inject=pwrite64:signal=SIGKILL:when=2"
+    subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", fault, *sensor], capture_output=True, timeout=60)
+    restart(binary, tmp_path / "spool")
+    manifests = sound_manifests(tmp_path / "spool")
+    kept = pcaps.packets_in(tmp_path / "spool")
+    assert 1000 < len(kept) < 3000
+    assert kept == packets[: len(kept)]
+    assert total(manifests, "written") == len(kept) == total(manifests, "read") - total(manifests, "drop_disk")
+
+
+@pytest.mark.parametrize("level", [-100, -1, 0, 1, 19])
+def test_every_level_keeps_every_packet_and_zero_only_stores(capture, write_pcap, pcaps, level):
+    packets = random_packets(pcaps, 2500) + pcaps.steady(20_000)
+    source = write_pcap(packets)
+    run = capture("-r", source, "--level", level)
+    assert pcaps.packets_in(run.spool) == packets
+    size = sum(manifest.file_bytes for manifest in sound_manifests(run.spool))
+    assert size >= source.stat().st_size if level == 0 else size < 0.95 * source.stat().st_size
+
+
 def test_a_full_disk_costs_exactly_the_packets_that_are_counted(binary, capture, write_pcap, pcaps, tiny_disk):
     packets = random_packets(pcaps, 3000)
     run = capture("-r", write_pcap(packets), "--rotate-bytes", 300_000, spool=tiny_disk / "spool")

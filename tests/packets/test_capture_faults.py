@@ -110,9 +110,7 @@ def random_packets(pcaps, count: int, size: int = 1000) -> list:
 
 
 @pytest.mark.parametrize("error", ["EINVAL", "EIO", "ENOSPC"])
-def test_large_frames_that_cannot_go_past_the_page_cache_go_through_it_or_are_counted(
-    binary, write_pcap, pcaps, tmp_path, error
-):
+def test_large_frames_that_cannot_go_past_the_page_cache_go_through_it_or_are_counted(binary, write_pcap, pcaps, tmp_path, error):
     packets = random_packets(pcaps, 3000)
     sensor = [binary, "--sensor", "lab", "--spool", tmp_path / "spool", "-r", write_pcap(packets), "--level", "0"]
     fault = f"inject=pwrite64:error={error}:when=2"  # only large frames are written so

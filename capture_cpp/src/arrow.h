@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "flow_columns.h"
+#include "flow_batch.h"
+#include "flow_tile.h"
 
 extern "C" {
 

@@ -16,6 +16,13 @@ class ColumnBuffer {
   ColumnBuffer& operator=(ColumnBuffer&&) = delete;
   ~ColumnBuffer();
 
+  // Takes memory for so many bytes in all, so that they come without moving what is there.
+  void Reserve(std::size_t bytes) {
+    if (bytes > room_) {
+      Grow(bytes);
+    }
+  }
+
   // Room for `bytes` more at the end, to be filled by the caller.
   unsigned char* Extend(std::size_t bytes) {
     if (size_ + bytes > room_) {

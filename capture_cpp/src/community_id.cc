@@ -1,122 +1,109 @@
 #include "community_id.h"
 
 #include <algorithm>
-#include <bit>
-#include <cassert>
+#include <array>
 #include <cstring>
-#include <iterator>
 #include <string_view>
 #include <utility>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace weir {
 namespace {
 
-constexpr std::size_t kBlockBytes = 64;
-constexpr std::array<std::uint32_t, 5> kInitial{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+// SHA-1 (FIPS 180-4) of short messages, eight at a time: what a processor does to one number it does
+// to a vector of them as quickly. Each message fills one block.
+constexpr std::size_t kLanes = 8;
+constexpr std::size_t kBlockWords = 16;
+constexpr std::size_t kDigestWords = 5;
+constexpr std::array<std::uint32_t, kDigestWords> kInitial{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
 
-using Block = std::array<std::uint32_t, kBlockBytes / 4>;
-using State = std::array<std::uint32_t, 5>;
+using Lanes = std::uint32_t __attribute__((vector_size(kLanes * sizeof(std::uint32_t))));
 
-// The message, a 1 bit, zeros and the length in bits: one block of sixteen numbers.
-Block Padded(std::span<const std::uint8_t> message) {
-  assert(message.size() <= kLongestShortMessage);
-  std::array<std::uint8_t, kBlockBytes> bytes{};
-  std::copy(message.begin(), message.end(), bytes.begin());
-  bytes[message.size()] = 0x80;
-  Block block;
-  std::memcpy(block.data(), bytes.data(), kBlockBytes);
-  for (std::uint32_t& word : block) {
-    word = __builtin_bswap32(word);
-  }
-  block.back() = static_cast<std::uint32_t>(message.size() * 8);
-  return block;
+// Word by word, and of each word the lanes.
+template <std::size_t kWords>
+struct alignas(sizeof(Lanes)) Laned {
+  std::uint32_t words[kWords][kLanes];
+};
+
+using Blocks = Laned<kBlockWords>;
+using Digests = Laned<kDigestWords>;
+
+#define WEIR_INLINE [[gnu::always_inline]] inline
+
+template <int kBits>
+WEIR_INLINE void Rotate(const Lanes& from, Lanes* to) {
+  *to = from << kBits | from >> (32 - kBits);
 }
 
-State HashPortable(const Block& block) {
-  std::array<std::uint32_t, 80> words;
-  std::copy(block.begin(), block.end(), words.begin());
-  for (std::size_t i = block.size(); i < words.size(); ++i) {
-    words[i] = std::rotl(words[i - 3] ^ words[i - 8] ^ words[i - 14] ^ words[i - 16], 1);
+template <int kPart>
+WEIR_INLINE void Round(const Lanes& a, Lanes* b, const Lanes& c, const Lanes& d, Lanes* e, const Lanes& word) {
+  constexpr std::array<std::uint32_t, 4> kConstants{0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
+  Lanes turned;
+  Rotate<5>(a, &turned);
+  if constexpr (kPart == 0) {
+    turned += d ^ (*b & (c ^ d));
+  } else if constexpr (kPart == 2) {
+    turned += (*b & c) | (d & (*b | c));
+  } else {
+    turned += *b ^ c ^ d;
   }
-  auto [a, b, c, d, e] = kInitial;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    std::uint32_t mixed = 0;
-    if (i < 20) {
-      mixed = ((b & c) | (~b & d)) + 0x5a827999;
-    } else if (i < 40) {
-      mixed = (b ^ c ^ d) + 0x6ed9eba1;
-    } else if (i < 60) {
-      mixed = ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
-    } else {
-      mixed = (b ^ c ^ d) + 0xca62c1d6;
-    }
-    const std::uint32_t next = std::rotl(a, 5) + mixed + e + words[i];
-    e = d;
-    d = c;
-    c = std::rotl(b, 30);
-    b = a;
-    a = next;
-  }
-  return {kInitial[0] + a, kInitial[1] + b, kInitial[2] + c, kInitial[3] + d, kInitial[4] + e};
+  *e += turned + word + kConstants[kPart];
+  Rotate<30>(*b, b);
 }
+
+// The word of a round; those beyond the block are made when they are needed.
+template <int kRound>
+WEIR_INLINE const Lanes& WordFor(Lanes* words) {
+  constexpr int kAt = kRound % kBlockWords;
+  if constexpr (kRound >= static_cast<int>(kBlockWords)) {
+    const Lanes mixed = words[(kRound - 3) % kBlockWords] ^ words[(kRound - 8) % kBlockWords] ^ words[(kRound - 14) % kBlockWords] ^ words[kAt];
+    Rotate<1>(mixed, &words[kAt]);
+  }
+  return words[kAt];
+}
+
+// Five rounds, after which each number is in its place again.
+template <int kFive>
+WEIR_INLINE void FiveRounds(Lanes* words, Lanes* state) {
+  constexpr int kPart = kFive / 4;
+  constexpr int kRound = 5 * kFive;
+  Round<kPart>(state[0], &state[1], state[2], state[3], &state[4], WordFor<kRound>(words));
+  Round<kPart>(state[4], &state[0], state[1], state[2], &state[3], WordFor<kRound + 1>(words));
+  Round<kPart>(state[3], &state[4], state[0], state[1], &state[2], WordFor<kRound + 2>(words));
+  Round<kPart>(state[2], &state[3], state[4], state[0], &state[1], WordFor<kRound + 3>(words));
+  Round<kPart>(state[1], &state[2], state[3], state[4], &state[0], WordFor<kRound + 4>(words));
+}
+
+template <int... kFives>
+WEIR_INLINE void HashBlocks(std::integer_sequence<int, kFives...>, const Blocks& messages, Digests* digests) {
+  Lanes words[kBlockWords];
+  std::memcpy(words, messages.words, sizeof words);
+  Lanes state[kDigestWords];
+  for (std::size_t i = 0; i < kDigestWords; ++i) {
+    state[i] = Lanes{} + kInitial[i];
+  }
+  (FiveRounds<kFives>(words, state), ...);
+  for (std::size_t i = 0; i < kDigestWords; ++i) {
+    state[i] += kInitial[i];
+  }
+  std::memcpy(digests->words, state, sizeof state);
+}
+
+using AllFives = std::make_integer_sequence<int, 16>;
+
+void HashAnywhere(const Blocks& messages, Digests* digests) { HashBlocks(AllFives{}, messages, digests); }
 
 #if defined(__x86_64__)
-
-// Four rounds per instruction; a vector holds its first word in the highest lane.
-template <std::size_t... kStep>
-__attribute__((target("sha,sse4.1"))) State HashWithInstructions(const Block& block, std::index_sequence<kStep...>) {
-  constexpr int kReversed = 0x1b;
-  __m128i words[20];
-  for (std::size_t i = 0; i < 4; ++i) {
-    words[i] = _mm_set_epi32(static_cast<int>(block[4 * i]), static_cast<int>(block[4 * i + 1]), static_cast<int>(block[4 * i + 2]),
-                             static_cast<int>(block[4 * i + 3]));
-  }
-  for (std::size_t i = 4; i < std::size(words); ++i) {
-    words[i] = _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(words[i - 4], words[i - 3]), words[i - 2]), words[i - 1]);
-  }
-  const __m128i first_abcd =
-      _mm_set_epi32(static_cast<int>(kInitial[0]), static_cast<int>(kInitial[1]), static_cast<int>(kInitial[2]), static_cast<int>(kInitial[3]));
-  const __m128i first_e = _mm_set_epi32(static_cast<int>(kInitial[4]), 0, 0, 0);
-  __m128i before = first_abcd;
-  __m128i abcd = _mm_sha1rnds4_epu32(first_abcd, _mm_add_epi32(first_e, words[0]), 0);
-  const auto step = [&]<std::size_t kIndex>(std::integral_constant<std::size_t, kIndex>) __attribute__((target("sha,sse4.1"))) {
-    const __m128i e = _mm_sha1nexte_epu32(before, words[kIndex]);
-    before = abcd;
-    abcd = _mm_sha1rnds4_epu32(abcd, e, kIndex / 5);
-  };
-  (step(std::integral_constant<std::size_t, kStep + 1>{}), ...);
-  const __m128i e = _mm_sha1nexte_epu32(before, first_e);
-  const __m128i sum = _mm_shuffle_epi32(_mm_add_epi32(abcd, first_abcd), kReversed);
-  State state;
-  std::memcpy(state.data(), &sum, sizeof sum);
-  state[4] = static_cast<std::uint32_t>(_mm_extract_epi32(e, 3));
-  return state;
-}
-
-bool HasInstructions() {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-  constexpr unsigned kExtendedFeatures = 7;
-  constexpr unsigned kSha = 1u << 29;
-  __asm__("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(kExtendedFeatures), "c"(0));
-  return (b & kSha) != 0 && __builtin_cpu_supports("sse4.1") != 0;
-}
-
+__attribute__((target("avx2"))) void HashWithAvx2(const Blocks& messages, Digests* digests) { HashBlocks(AllFives{}, messages, digests); }
 #endif
 
-std::array<std::uint8_t, 20> Digest(const State& state) {
-  std::array<std::uint8_t, 20> digest;
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    const std::uint32_t big = __builtin_bswap32(state[i]);
-    std::memcpy(digest.data() + 4 * i, &big, sizeof big);
+void Hash(const Blocks& messages, Digests* digests) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") != 0) {
+    HashWithAvx2(messages, digests);
+    return;
   }
-  return digest;
+#endif
+  HashAnywhere(messages, digests);
 }
 
 // The type that answers an ICMP type, or -1: such messages go one way.
@@ -134,74 +121,116 @@ int Counterpart(std::uint8_t protocol, std::uint16_t type) {
   return protocol == kProtocolIcmp ? find(kIcmp) : find(kIcmp6);
 }
 
-std::size_t PutAddress(const Address& address, std::uint8_t ip_version, std::uint8_t* to) {
-  if (ip_version == 4) {
-    const std::uint32_t big = __builtin_bswap32(static_cast<std::uint32_t>(address.low));
-    std::memcpy(to, &big, sizeof big);
-    return sizeof big;
+// The order in which both directions have the same identifier.
+Conversation Ordered(const Conversation& conversation) {
+  Conversation ordered = conversation;
+  if (ordered.protocol == kProtocolIcmp || ordered.protocol == kProtocolIcmp6) {
+    const int counterpart = Counterpart(ordered.protocol, ordered.source_port);
+    if (counterpart < 0) {
+      return ordered;
+    }
+    ordered.destination_port = static_cast<std::uint16_t>(counterpart);
   }
-  const std::array<std::uint64_t, 2> big{__builtin_bswap64(address.high), __builtin_bswap64(address.low)};
-  std::memcpy(to, big.data(), sizeof big);
-  return sizeof big;
+  const bool is_ordered = ordered.source != ordered.destination ? ordered.source < ordered.destination : ordered.source_port < ordered.destination_port;
+  if (!is_ordered) {
+    std::swap(ordered.source, ordered.destination);
+    std::swap(ordered.source_port, ordered.destination_port);
+  }
+  return ordered;
 }
 
-void WriteBase64(std::span<const std::uint8_t, 20> bytes, char* to) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const bool is_last = at + 3 > bytes.size();  // twenty bytes leave two for the last group
-    const std::uint32_t group = std::uint32_t{bytes[at]} << 16 | std::uint32_t{bytes[at + 1]} << 8 | (is_last ? 0u : bytes[at + 2]);
-    *to++ = kAlphabet[group >> 18];
-    *to++ = kAlphabet[group >> 12 & 63];
-    *to++ = kAlphabet[group >> 6 & 63];
-    *to++ = is_last ? '=' : kAlphabet[group & 63];
+bool HasPorts(std::uint8_t protocol) {
+  return protocol == kProtocolTcp || protocol == kProtocolUdp || protocol == kProtocolSctp || protocol == kProtocolIcmp || protocol == kProtocolIcmp6;
+}
+
+// What is hashed: two bytes of seed, 0, the addresses, the protocol, a byte of padding and the ports;
+// then a 1 bit, zeros and the length in bits. As everything follows the seed, each number of 32 bits
+// lies across two words.
+void PutMessage(const Conversation& given, std::size_t lane, Blocks* blocks) {
+  const Conversation conversation = Ordered(given);
+  std::size_t at = 0;
+  std::uint32_t before = 0;
+  const auto put = [&](std::uint64_t number) {
+    const auto word = static_cast<std::uint32_t>(number);
+    blocks->words[at++][lane] = before << 16 | word >> 16;
+    before = word;
+  };
+  if (conversation.ip_version == 6) {
+    for (const Address* address : {&conversation.source, &conversation.destination}) {
+      put(address->high >> 32);
+      put(address->high);
+      put(address->low >> 32);
+      put(address->low);
+    }
+  } else {
+    put(conversation.source.low);
+    put(conversation.destination.low);
   }
+  blocks->words[at++][lane] = before << 16 | std::uint32_t{conversation.protocol} << 8;
+  if (HasPorts(conversation.protocol)) {
+    blocks->words[at++][lane] = std::uint32_t{conversation.source_port} << 16 | conversation.destination_port;
+  }
+  blocks->words[at][lane] = 0x80000000;
+  blocks->words[kBlockWords - 1][lane] = static_cast<std::uint32_t>(32 * at);
+}
+
+// Two letters of base64 for each number of twelve bits.
+struct Pair {
+  std::array<char, 2> letters;
+};
+
+constexpr std::array<Pair, 4'096> MakePairs() {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::array<Pair, 4'096> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i] = {{kAlphabet[i >> 6], kAlphabet[i & 63]}};
+  }
+  return pairs;
+}
+
+constexpr std::array<Pair, 4'096> kPairs = MakePairs();
+
+char* WritePair(std::uint64_t twelve_bits, char* to) {
+  std::memcpy(to, kPairs[twelve_bits & 0xfff].letters.data(), sizeof(Pair));
+  return to + sizeof(Pair);
+}
+
+// "1:" and 160 bits in base64: 60, 60 and 40 bits, and a sign that stands for what is missing.
+void WriteId(const Digests& digests, std::size_t lane, char* to) {
+  const auto word = [&](std::size_t i) { return std::uint64_t{digests.words[i][lane]}; };
+  const std::uint64_t first = word(0) << 28 | word(1) >> 4;
+  const std::uint64_t second = word(1) << 56 | word(2) << 24 | word(3) >> 8;
+  const std::uint64_t third = (word(3) << 32 | word(4)) << 2;  // two bits of padding: 42 of them count
+  *to++ = '1';
+  *to++ = ':';
+  for (const auto& [bits, top] : {std::pair{first, 48}, std::pair{second, 48}}) {
+    for (int shift = top; shift >= 0; shift -= 12) {
+      to = WritePair(bits >> shift, to);
+    }
+  }
+  for (const int shift : {30, 18, 6}) {
+    to = WritePair(third >> shift, to);
+  }
+  *to++ = kPairs[third & 63].letters[1];
+  *to = '=';
 }
 
 }  // namespace
 
-std::array<std::uint8_t, 20> Sha1OfShortPortable(std::span<const std::uint8_t> message) { return Digest(HashPortable(Padded(message))); }
-
-std::array<std::uint8_t, 20> Sha1OfShort(std::span<const std::uint8_t> message) {
-#if defined(__x86_64__)
-  static const bool has_instructions = HasInstructions();
-  if (has_instructions) {
-    return Digest(HashWithInstructions(Padded(message), std::make_index_sequence<19>{}));
-  }
-#endif
-  return Sha1OfShortPortable(message);
-}
-
-void WriteCommunityId(const Conversation& conversation, char* to) {
-  Conversation ordered = conversation;
-  const bool is_icmp = ordered.protocol == kProtocolIcmp || ordered.protocol == kProtocolIcmp6;
-  const bool has_ports = is_icmp || ordered.protocol == kProtocolTcp || ordered.protocol == kProtocolUdp || ordered.protocol == kProtocolSctp;
-  bool goes_one_way = false;
-  if (is_icmp) {
-    const int counterpart = Counterpart(ordered.protocol, ordered.source_port);
-    goes_one_way = counterpart < 0;
-    ordered.destination_port = goes_one_way ? ordered.destination_port : static_cast<std::uint16_t>(counterpart);
-  }
-  const bool is_ordered = ordered.source != ordered.destination ? ordered.source < ordered.destination : ordered.source_port < ordered.destination_port;
-  if (!goes_one_way && !is_ordered) {
-    std::swap(ordered.source, ordered.destination);
-    std::swap(ordered.source_port, ordered.destination_port);
-  }
-  std::array<std::uint8_t, kLongestShortMessage> message{};  // begins with two bytes of seed, 0
-  std::size_t size = 2;
-  size += PutAddress(ordered.source, ordered.ip_version, message.data() + size);
-  size += PutAddress(ordered.destination, ordered.ip_version, message.data() + size);
-  message[size] = ordered.protocol;
-  size += 2;  // and a byte of padding
-  if (has_ports) {
-    for (const std::uint16_t port : {ordered.source_port, ordered.destination_port}) {
-      message[size++] = static_cast<std::uint8_t>(port >> 8);
-      message[size++] = static_cast<std::uint8_t>(port);
+void WriteCommunityIds(std::span<const Conversation> conversations, char* to) {
+  while (!conversations.empty()) {
+    const std::size_t size = std::min(conversations.size(), kLanes);
+    Blocks blocks{};
+    for (std::size_t lane = 0; lane < size; ++lane) {
+      PutMessage(conversations[lane], lane, &blocks);
     }
+    Digests digests;
+    Hash(blocks, &digests);
+    for (std::size_t lane = 0; lane < size; ++lane, to += kCommunityIdBytes) {
+      WriteId(digests, lane, to);
+    }
+    conversations = conversations.subspan(size);
   }
-  const auto digest = Sha1OfShort({message.data(), size});
-  to[0] = '1';
-  to[1] = ':';
-  WriteBase64(digest, to + 2);
 }
 
 }  // namespace weir

@@ -2,7 +2,6 @@
 // it as well. https://github.com/corelight/community-id-spec
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,14 +21,7 @@ struct Conversation {
   std::uint8_t ip_version;
 };
 
-// Writes the identifier to `to`, which has room for kCommunityIdBytes.
-void WriteCommunityId(const Conversation& conversation, char* to);
-
-// SHA-1 of at most 55 bytes (FIPS 180-4), with the processor's instructions where it has them.
-inline constexpr std::size_t kLongestShortMessage = 55;
-std::array<std::uint8_t, 20> Sha1OfShort(std::span<const std::uint8_t> message);
-
-// The same in portable code.
-std::array<std::uint8_t, 20> Sha1OfShortPortable(std::span<const std::uint8_t> message);
+// Writes the identifiers one behind the other to `to`, which has room for kCommunityIdBytes each.
+void WriteCommunityIds(std::span<const Conversation> conversations, char* to);
 
 }  // namespace weir

@@ -2,46 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <iomanip>
-#include <sstream>
+#include <array>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace weir {
 namespace {
 
-std::string Hex(const std::array<std::uint8_t, 20>& digest) {
-  std::ostringstream out;
-  for (const std::uint8_t byte : digest) {
-    out << std::hex << std::setw(2) << std::setfill('0') << static_cast<int>(byte);
-  }
-  return out.str();
-}
-
-std::vector<std::uint8_t> BytesOf(std::string_view text) { return {text.begin(), text.end()}; }
-
-// The examples of FIPS 180-2, appendix A, and the empty message.
-TEST(Sha1, GivesThePublishedDigests) {
-  EXPECT_EQ(Hex(Sha1OfShort(BytesOf(""))), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
-  EXPECT_EQ(Hex(Sha1OfShort(BytesOf("abc"))), "a9993e364706816aba3e25717850c26c9cd0d89d");
-  EXPECT_EQ(Hex(Sha1OfShortPortable(BytesOf("abc"))), "a9993e364706816aba3e25717850c26c9cd0d89d");
-}
-
-TEST(Sha1, IsTheSameInPortableCode) {
-  std::vector<std::uint8_t> message;
-  for (std::size_t size = 0; size <= kLongestShortMessage; ++size) {
-    EXPECT_EQ(Sha1OfShort(message), Sha1OfShortPortable(message)) << size;
-    message.push_back(static_cast<std::uint8_t>(size * 37 + 1));
-  }
-}
-
 Address V4(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) { return {0, a << 24 | b << 16 | c << 8 | d}; }
 
 std::string IdOf(const Conversation& conversation) {
   std::string id(kCommunityIdBytes, ' ');
-  WriteCommunityId(conversation, id.data());
+  WriteCommunityIds({&conversation, 1}, id.data());
   return id;
 }
 
@@ -55,6 +27,21 @@ TEST(CommunityId, GivesThePublishedIdentifiers) {
   EXPECT_EQ(IdOf(udp), "1:d/FP5EW3wiY1vCndhwleRRKHowQ=");
   EXPECT_EQ(IdOf(icmp), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
   EXPECT_EQ(IdOf(sctp), "1:jQgCxbku+pNGw8WPbEc/TS/uTpQ=");
+}
+
+// Each lane of the hash, more conversations than lanes, and both lengths of addresses.
+TEST(CommunityId, IsTheSameAloneAndAmongOthers) {
+  std::vector<Conversation> conversations;
+  for (std::uint16_t i = 0; i < 37; ++i) {
+    const std::array<std::uint8_t, 3> protocols{kProtocolTcp, kProtocolUdp, 47};
+    const Address far{i % 2 == 0 ? 0u : 0x20010db800000000u + i, 0x0a000000u + i};
+    conversations.push_back({{0, 0x7f000001}, far, i, static_cast<std::uint16_t>(9 * i), protocols[i % 3], static_cast<std::uint8_t>(i % 2 == 0 ? 4 : 6)});
+  }
+  std::string together(conversations.size() * kCommunityIdBytes, ' ');
+  WriteCommunityIds(conversations, together.data());
+  for (std::size_t i = 0; i < conversations.size(); ++i) {
+    EXPECT_EQ(IdOf(conversations[i]), together.substr(i * kCommunityIdBytes, kCommunityIdBytes)) << i;
+  }
 }
 
 TEST(CommunityId, IsTheSameInBothDirections) {

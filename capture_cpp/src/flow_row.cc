@@ -1,0 +1,233 @@
+#include "flow_row.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "hash.h"
+
+namespace weir {
+namespace {
+
+__extension__ using Wide = unsigned __int128;
+
+constexpr double kUsPerS = 1e6;
+constexpr std::int32_t kNoIcmp = -1;
+
+double Mean(std::uint64_t sum, std::uint64_t count) { return count == 0 ? 0.0 : static_cast<double>(sum) / static_cast<double>(count); }
+
+// Sample variance from exact integer sums; 0 for fewer than two values.
+double Variance(std::uint64_t squares, std::uint64_t sum, std::uint64_t count) {
+  if (count < 2) {
+    return 0.0;
+  }
+  const Wide spread = Wide{count} * squares - Wide{sum} * sum;
+  return static_cast<double>(spread) / (static_cast<double>(count) * static_cast<double>(count - 1));
+}
+
+double Deviation(std::uint64_t squares, std::uint64_t sum, std::uint64_t count) { return std::sqrt(Variance(squares, sum, count)); }
+
+double PerSecond(std::uint64_t amount, std::int64_t duration_us) {
+  return duration_us == 0 ? 0.0 : static_cast<double>(amount) * kUsPerS / static_cast<double>(duration_us);
+}
+
+std::int64_t Signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+// The identity of a flow: its oriented 5-tuple and its start, under a seed that never changes.
+std::int64_t FlowId(const FlowHead& head) {
+  const std::uint64_t tuple = Hash(head.key, kIdentitySeed);
+  const std::uint64_t start = static_cast<std::uint64_t>(head.first_us) << 1 | static_cast<std::uint64_t>(head.is_forward_from_b);
+  return static_cast<std::int64_t>(Fold(tuple ^ kIdentitySeed.second, start ^ kIdentitySeed.first) >> 1);
+}
+
+void SetIdentity(const FlowHead& head, const FirstPacket& first, EndReason reason, std::size_t row, FlowTile* tile) {
+  const FlowKey& key = head.key;
+  const bool is_swapped = head.is_forward_from_b;
+  const bool is_icmp = key.protocol == kProtocolIcmp || key.protocol == kProtocolIcmp6;
+  tile->flow_id[row] = FlowId(head);
+  tile->start_us[row] = head.first_us;
+  tile->src_ip[row] = is_swapped ? key.b : key.a;
+  tile->dst_ip[row] = is_swapped ? key.a : key.b;
+  tile->src_port[row] = is_swapped ? key.port_b : key.port_a;
+  tile->dst_port[row] = is_swapped ? key.port_a : key.port_b;
+  tile->end_reason[row] = reason;
+  tile->protocol[row] = key.protocol;
+  tile->ip_version[row] = key.ip_version;
+  tile->duration_us[row] = head.last_us - head.first_us;
+  tile->init_win_fwd[row] = first.window;
+  tile->icmp_type[row] = is_icmp ? first.icmp_type : kNoIcmp;
+  tile->icmp_code[row] = is_icmp ? first.icmp_code : kNoIcmp;
+  tile->segment_index[row] = static_cast<std::int32_t>(first.capture);
+  tile->first_offset[row] = Signed(first.offset);
+}
+
+void SetPayloads(const FlowRecord& record, std::size_t row, FlowTile* tile) {
+  const Side& fwd = record.sides[kForward];
+  const Side& bwd = record.sides[kBackward];
+  const bool is_answered = bwd.packets > 0;
+  const std::uint64_t packets = std::uint64_t{fwd.packets} + bwd.packets;
+  const std::uint64_t payload = fwd.payload + bwd.payload;
+  const std::uint64_t squares = fwd.payload_squares + bwd.payload_squares;
+  tile->payload_fwd_max[row] = fwd.payload_most;
+  tile->payload_fwd_min[row] = fwd.payload_least;
+  tile->payload_fwd_mean[row] = Mean(fwd.payload, fwd.packets);
+  tile->payload_fwd_std[row] = Deviation(fwd.payload_squares, fwd.payload, fwd.packets);
+  tile->payload_bwd_max[row] = bwd.payload_most;
+  tile->payload_bwd_min[row] = is_answered ? bwd.payload_least : 0;
+  tile->payload_bwd_mean[row] = Mean(bwd.payload, bwd.packets);
+  tile->payload_bwd_std[row] = Deviation(bwd.payload_squares, bwd.payload, bwd.packets);
+  tile->payload_max[row] = std::max(fwd.payload_most, bwd.payload_most);
+  tile->payload_min[row] = std::min(fwd.payload_least, bwd.payload_least);
+  tile->payload_mean[row] = Mean(payload, packets);
+  tile->payload_var[row] = Variance(squares, payload, packets);
+  tile->payload_std[row] = std::sqrt(tile->payload_var[row]);
+  tile->payload_rate[row] = PerSecond(payload, tile->duration_us[row]);
+  tile->packet_rate[row] = PerSecond(packets, tile->duration_us[row]);
+  tile->packet_fwd_rate[row] = PerSecond(fwd.packets, tile->duration_us[row]);
+  tile->packet_bwd_rate[row] = PerSecond(bwd.packets, tile->duration_us[row]);
+  tile->down_up_ratio[row] = Mean(bwd.packets, fwd.packets);
+  // CICFlowMeter starts a subflow at every packet, so these are shares of all packets, rounded down.
+  tile->subflow_fwd_packets[row] = static_cast<double>(fwd.packets / packets);
+  tile->subflow_fwd_payload[row] = static_cast<double>(fwd.payload / packets);
+  tile->subflow_bwd_packets[row] = static_cast<double>(bwd.packets / packets);
+  tile->subflow_bwd_payload[row] = static_cast<double>(bwd.payload / packets);
+}
+
+void SetGaps(const FlowHead& head, const FlowRecord& record, std::size_t row, FlowTile* tile) {
+  const Side& fwd = record.sides[kForward];
+  const Side& bwd = record.sides[kBackward];
+  const Rhythm& rhythm = record.rhythm;
+  const std::uint64_t gaps = std::uint64_t{fwd.packets} + bwd.packets - 1;
+  const auto duration = static_cast<std::uint64_t>(tile->duration_us[row]);
+  tile->iat_mean_us[row] = Mean(duration, gaps);
+  tile->iat_std_us[row] = Deviation(rhythm.gap_squares, duration, gaps);
+  tile->iat_max_us[row] = rhythm.gap_most;
+  tile->iat_min_us[row] = rhythm.gap_least;
+  if (fwd.packets > 1) {
+    const auto total = static_cast<std::uint64_t>(fwd.last_us - head.first_us);
+    tile->iat_fwd_total_us[row] = Signed(total);
+    tile->iat_fwd_mean_us[row] = Mean(total, fwd.packets - 1);
+    tile->iat_fwd_std_us[row] = Deviation(fwd.gap_squares, total, fwd.packets - 1);
+    tile->iat_fwd_max_us[row] = fwd.gap_most;
+    tile->iat_fwd_min_us[row] = fwd.gap_least;
+  }
+  if (bwd.packets > 1) {
+    const auto total = static_cast<std::uint64_t>(bwd.last_us - head.first_us - record.backward_since_us);
+    tile->iat_bwd_total_us[row] = Signed(total);
+    tile->iat_bwd_mean_us[row] = Mean(total, bwd.packets - 1);
+    tile->iat_bwd_std_us[row] = Deviation(bwd.gap_squares, total, bwd.packets - 1);
+    tile->iat_bwd_max_us[row] = bwd.gap_most;
+    tile->iat_bwd_min_us[row] = bwd.gap_least;
+  }
+}
+
+void SetSpells(const FlowRecord& record, std::size_t row, FlowTile* tile) {
+  const Spells& active = record.rhythm.active;
+  const Spells& idle = record.idle;
+  tile->active_mean_us[row] = Mean(active.sum, active.count);
+  tile->active_std_us[row] = Deviation(active.squares, active.sum, active.count);
+  tile->active_max_us[row] = active.most;
+  tile->active_min_us[row] = active.least;
+  tile->idle_mean_us[row] = Mean(idle.sum, idle.count);
+  tile->idle_std_us[row] = Deviation(idle.squares, idle.sum, idle.count);
+  tile->idle_max_us[row] = idle.most;
+  tile->idle_min_us[row] = idle.least;
+}
+
+void SetTcp(const Tcp& tcp, std::size_t row, FlowTile* tile) {
+  tile->psh_fwd[row] = tcp.psh[kForward];
+  tile->psh_bwd[row] = tcp.psh[kBackward];
+  tile->urg_fwd[row] = tcp.urg[kForward];
+  tile->urg_bwd[row] = tcp.urg[kBackward];
+  tile->rst_fwd[row] = tcp.rst[kForward];
+  tile->rst_bwd[row] = tcp.rst[kBackward];
+  tile->flags_fin[row] = tcp.fin;
+  tile->flags_syn[row] = tcp.syn;
+  tile->flags_rst[row] = std::int64_t{tcp.rst[kForward]} + tcp.rst[kBackward];
+  tile->flags_psh[row] = std::int64_t{tcp.psh[kForward]} + tcp.psh[kBackward];
+  tile->flags_ack[row] = tcp.ack;
+  tile->flags_urg[row] = std::int64_t{tcp.urg[kForward]} + tcp.urg[kBackward];
+  tile->flags_cwr[row] = tcp.cwr;
+  tile->flags_ece[row] = tcp.ece;
+  tile->init_win_bwd[row] = tcp.window_backward;
+}
+
+// How the conversation went: Zeek's words for TCP, and for UDP whether it was answered.
+void SetCourse(const FlowHead& head, const TcpStream& stream, bool is_answered, std::size_t row, FlowTile* tile) {
+  tile->conn_state[row] = ConnState::kOth;
+  tile->history[row] = {};
+  if (head.key.protocol == kProtocolTcp) {
+    tile->conn_state[row] = ConnStateOf(stream);
+    tile->history[row] = stream.history;
+    tile->retransmitted_fwd[row] = stream.retransmitted[kForward];
+    tile->retransmitted_bwd[row] = stream.retransmitted[kBackward];
+    tile->out_of_order_fwd[row] = stream.out_of_order[kForward];
+    tile->out_of_order_bwd[row] = stream.out_of_order[kBackward];
+    tile->zero_windows_fwd[row] = stream.zero_windows[kForward];
+    tile->zero_windows_bwd[row] = stream.zero_windows[kBackward];
+  } else if (head.key.protocol == kProtocolUdp) {
+    tile->conn_state[row] = is_answered ? ConnState::kSf : ConnState::kS0;
+    tile->history[row] = UdpHistory(is_answered);
+  }
+}
+
+// Means of bulks are rounded down, as CICFlowMeter does.
+void SetBulks(const FlowRecord& record, std::size_t row, FlowTile* tile) {
+  const auto quotient = [](std::uint64_t sum, std::uint64_t count) { return count == 0 ? 0.0 : static_cast<double>(sum / count); };
+  const auto rate = [](const Bulk& bulk) { return std::floor(PerSecond(bulk.bytes, bulk.duration_us)); };
+  const Bulk& fwd = record.bulks[kForward];
+  const Bulk& bwd = record.bulks[kBackward];
+  tile->bulk_fwd_bytes_mean[row] = quotient(fwd.bytes, fwd.count);
+  tile->bulk_fwd_packets_mean[row] = quotient(fwd.packets, fwd.count);
+  tile->bulk_fwd_rate[row] = rate(fwd);
+  tile->bulk_bwd_bytes_mean[row] = quotient(bwd.bytes, bwd.count);
+  tile->bulk_bwd_packets_mean[row] = quotient(bwd.packets, bwd.count);
+  tile->bulk_bwd_rate[row] = rate(bwd);
+}
+
+}  // namespace
+
+void WriteSingle(const FlowHead& head, const FirstPacket& first, EndReason reason, std::size_t row, FlowTile* tile) {
+  SetIdentity(head, first, reason, row, tile);
+  const std::int64_t payload = first.payload;
+  const auto has = [&first](std::uint8_t flag) { return static_cast<std::int64_t>((first.tcp_flags & flag) != 0); };
+  tile->packets_fwd[row] = 1;
+  tile->bytes_fwd[row] = first.ip_bytes;
+  tile->payload_fwd[row] = tile->payload_fwd_max[row] = tile->payload_fwd_min[row] = tile->payload_max[row] = tile->payload_min[row] = payload;
+  tile->payload_fwd_mean[row] = tile->payload_mean[row] = static_cast<double>(payload);
+  tile->header_fwd[row] = tile->segment_size_fwd_min[row] = first.header;
+  tile->psh_fwd[row] = tile->flags_psh[row] = has(kTcpPsh);
+  tile->urg_fwd[row] = tile->flags_urg[row] = has(kTcpUrg);
+  tile->rst_fwd[row] = tile->flags_rst[row] = has(kTcpRst);
+  tile->flags_fin[row] = has(kTcpFin);
+  tile->flags_syn[row] = has(kTcpSyn);
+  tile->flags_ack[row] = has(kTcpAck);
+  tile->flags_cwr[row] = has(kTcpCwr);
+  tile->flags_ece[row] = has(kTcpEce);
+  SetCourse(head, BeginStream(first), false, row, tile);
+  tile->subflow_fwd_packets[row] = 1;
+  tile->subflow_fwd_payload[row] = static_cast<double>(payload);
+}
+
+void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason, std::size_t row, FlowTile* tile) {
+  const Side& fwd = record.sides[kForward];
+  const Side& bwd = record.sides[kBackward];
+  SetIdentity(head, first, reason, row, tile);
+  tile->packets_fwd[row] = fwd.packets;
+  tile->packets_bwd[row] = bwd.packets;
+  tile->bytes_fwd[row] = Signed(fwd.bytes);
+  tile->bytes_bwd[row] = Signed(bwd.bytes);
+  tile->payload_fwd[row] = Signed(fwd.payload);
+  tile->payload_bwd[row] = Signed(bwd.payload);
+  tile->header_fwd[row] = Signed(fwd.header_bytes);
+  tile->header_bwd[row] = Signed(bwd.header_bytes);
+  tile->data_packets_fwd[row] = record.rhythm.data_packets_forward;
+  tile->segment_size_fwd_min[row] = record.rhythm.header_forward_least;
+  SetPayloads(record, row, tile);
+  SetGaps(head, record, row, tile);
+  SetSpells(record, row, tile);
+  SetTcp(record.tcp, row, tile);
+  SetCourse(head, record.stream, bwd.packets > 0, row, tile);
+  SetBulks(record, row, tile);
+}
+
+}  // namespace weir

@@ -77,11 +77,11 @@ bool CaptureFile::Refill(std::size_t size) {
   std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
-  if (size > buffer_.size()) {
-    buffer_.resize(size);
-  }
   while (end_ < size) {
-    const std::size_t room = std::max(size - end_, std::min(kReadBytes, buffer_.size() - end_));
+    if (end_ == buffer_.size()) {  // a length is a claim: memory is taken as bytes come
+      buffer_.resize(std::min(size, 2 * buffer_.size()));
+    }
+    const std::size_t room = std::min(std::max(size - end_, kReadBytes), buffer_.size() - end_);
     const std::size_t got = source_->Read(std::span(buffer_).subspan(end_, room));
     if (got == 0) {
       return false;

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "capture_error.h"
@@ -182,6 +186,49 @@ TEST(CaptureFile, RecordsAcrossBufferEndsStayWhole) {
     offset += 16 + record.bytes.size();
   }
   EXPECT_FALSE(capture.Next(&record));
+}
+
+// Gives its bytes and notes the most room it was offered.
+class Watched final : public ByteSource {
+ public:
+  Watched(Frame bytes, std::size_t* most_room) : bytes_(std::move(bytes)), most_room_(most_room) {}
+  std::size_t Read(std::span<std::uint8_t> room) override {
+    *most_room_ = std::max(*most_room_, room.size());
+    const std::size_t size = std::min(room.size(), bytes_.size() - given_);
+    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(given_), size, room.begin());
+    given_ += size;
+    return size;
+  }
+
+ private:
+  Frame bytes_;
+  std::size_t given_ = 0;
+  std::size_t* most_room_;
+};
+
+TEST(CaptureFile, ABlockThatClaimsMuchTakesNoMemoryBeforeItsBytesCome) {
+  std::size_t most_room = 0;
+  const Frame claim = Little32(6) + Little32(kLargestBlock) + Zeros(40);
+  CaptureFile capture("x", std::make_unique<Watched>(Section() + Interface() + claim, &most_room));
+  weir::Record record{};
+  EXPECT_FALSE(capture.Next(&record));
+  EXPECT_EQ(capture.truncated_tail(), claim.size());
+  EXPECT_LE(most_room, 2 * kReadBytes);
+}
+
+TEST(CaptureFile, ALargeBlockIsReadPieceByPiece) {
+  std::size_t most_room = 0;
+  const Frame large = Block(kLargestRecord, Zeros(8));  // another type, passed over
+  const Frame packet = EnhancedPacket(0, 200'000, 200'000) + EnhancedPacket(0, kLargestRecord, kLargestRecord);
+  const Frame padded = Block(6, Zeros(12) + Little32(4) + Little32(4) + Zeros(4 << 20));
+  CaptureFile capture("x", std::make_unique<Watched>(Section() + Interface() + large + packet + padded, &most_room));
+  weir::Record record{};
+  for (const std::size_t size : {std::size_t{200'000}, std::size_t{kLargestRecord}, std::size_t{4}}) {
+    ASSERT_TRUE(capture.Next(&record));
+    EXPECT_EQ(record.bytes.size(), size);
+  }
+  EXPECT_FALSE(capture.Next(&record));
+  EXPECT_EQ(capture.truncated_tail(), 0u);
 }
 
 }  // namespace

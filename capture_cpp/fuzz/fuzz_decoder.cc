@@ -1,11 +1,11 @@
 // Any bytes as packets. The first byte chooses the link type; then come packets, each after two
 // bytes of length. Each is decoded from a heap buffer of exactly its size, so that the sanitizer
 // sees a read into what would be the next record.
+#include <algorithm>
 #include <array>
-#include <cstring>
-#include <memory>
 
 #include "decoder.h"
+#include "exact_bytes.h"
 #include "link_type.h"
 #include "require.h"
 
@@ -23,11 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::int64_t time_us = 0;
   for (std::size_t at = 1; at + 2 <= size;) {
     const std::size_t length = std::min<std::size_t>(weir::ReadBig16({data, size}, at), size - at - 2);
-    const auto exact = std::make_unique<std::uint8_t[]>(length);
-    std::memcpy(exact.get(), data + at + 2, length);
+    const weir::fuzz::ExactBytes exact({data + at + 2, length});
     at += 2 + length;
     const auto wire_bytes = static_cast<std::uint32_t>(length) + (length % 3 == 0 ? 100u : 0u);
-    const weir::Record record{.bytes = {exact.get(), length},
+    const weir::Record record{.bytes = exact.bytes(),
                               .wire_bytes = wire_bytes,
                               .link_type = link_type,
                               .time_us = ++time_us,

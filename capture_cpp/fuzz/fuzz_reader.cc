@@ -1,6 +1,7 @@
 // Any bytes as a capture: records until the end, or a CaptureError; never more bytes than given.
 #include "capture_error.h"
 #include "capture_file.h"
+#include "exact_bytes.h"
 #include "options.h"
 #include "require.h"
 
@@ -16,11 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       Require(record.time_us >= 0 && record.time_us <= weir::kLatestUs, "times lie in years that calendars print");
       Require(record.offset > last_offset, "offsets rise");
       last_offset = record.offset;
-      volatile std::uint8_t sink = 0;
-      for (const std::uint8_t byte : record.bytes) {
-        sink = byte;  // a record may be read to its last byte
-      }
-      static_cast<void>(sink);
+      const weir::fuzz::ExactBytes exact(record.bytes);  // a record may be read to its last byte
+      Require(exact.bytes().size() == record.bytes.size(), "a record is as long as it says");
     }
   } catch (const weir::CaptureError&) {
     // expected: most inputs are no captures

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kMagicBytes = 4;
 constexpr int kGzipWindowBits = 15 + 16;  // zlib: the largest window, gzip framing
-constexpr int kZstdWindowLog = 27;        // zstd's own default limit: 128 MiB of history
+constexpr int kZstdWindowLog = kHasSmallLimits ? 12 : 27;  // 27 is zstd's own default limit: 128 MiB of history
 
 class Descriptor {
  public:

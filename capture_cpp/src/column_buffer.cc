@@ -7,10 +7,12 @@
 #include <cstdlib>
 #include <new>
 
+#include "options.h"
+
 namespace weir {
 namespace {
 
-constexpr std::size_t kLeastRoom = 4'096;
+constexpr std::size_t kLeastRoom = kHasSmallLimits ? 64 : 4'096;
 
 // From here on a buffer has pages of its own, which move without being copied and are 2 MiB large
 // where the kernel gives such: a quarter of the time of a SYN flood went into page faults before.

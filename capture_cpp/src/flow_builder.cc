@@ -12,25 +12,29 @@ FlowBuilder::FlowBuilder(const FlowSettings& settings, const Seed& seed, FlowSin
 void FlowBuilder::Read(CaptureFile* capture) {
   Record record{};
   while (capture->Next(&record)) {
-    ++counts_.read;
-    if (record.is_time_odd) {
-      counts_.Count(Oddity::kTime);
-    }
-    Packet& packet = batch_[batch_size_];
-    const Outcome outcome = decoder_.Decode(record, &packet);
-    counts_.Count(outcome);
-    if (outcome != Outcome::kAccepted) {
-      continue;
-    }
-    packet.capture = captures_;
-    table_.PrefetchBucket(packet);
-    if (++batch_size_ == batch_.size()) {
-      AddBatch();
-    }
+    Add(record);
   }
   counts_.truncated_tails += capture->truncated_tail() > 0 ? 1 : 0;
   counts_.empty_files += capture->is_empty() ? 1 : 0;
   ++captures_;
+}
+
+void FlowBuilder::Add(const Record& record) {
+  ++counts_.read;
+  if (record.is_time_odd) {
+    counts_.Count(Oddity::kTime);
+  }
+  Packet& packet = batch_[batch_size_];
+  const Outcome outcome = decoder_.Decode(record, &packet);
+  counts_.Count(outcome);
+  if (outcome != Outcome::kAccepted) {
+    return;
+  }
+  packet.capture = captures_;
+  table_.PrefetchBucket(packet);
+  if (++batch_size_ == batch_.size()) {
+    AddBatch();
+  }
 }
 
 void FlowBuilder::AddBatch() {

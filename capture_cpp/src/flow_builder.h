@@ -19,6 +19,9 @@ class FlowBuilder {
   // Adds all packets of a capture, as going on where the one before ended. Throws CaptureError.
   void Read(CaptureFile* capture);
 
+  // Adds one packet of the present capture.
+  void Add(const Record& record);
+
   // Ends all flows and hands over the last batch, which may be empty. Afterwards the counts are final.
   void Finish();
 

@@ -10,10 +10,11 @@
 #include <span>
 
 #include "flow_record.h"
+#include "options.h"
 
 namespace weir {
 
-inline constexpr std::size_t kTileRows = 64;
+inline constexpr std::size_t kTileRows = kHasSmallLimits ? 4 : 64;
 
 // A cache line longer than needed: arrays a power of two apart would share few sets of the cache.
 template <typename Value>

@@ -6,14 +6,16 @@
 
 namespace weir {
 
+// Fuzzing builds with limits so small that an input of a few hundred bytes reaches them.
+#ifdef WEIR_SMALL_LIMITS
+inline constexpr bool kHasSmallLimits = true;
+#else
+inline constexpr bool kHasSmallLimits = false;
+#endif
+
 // Bytes asked of the kernel at once. 512 KiB stays in the L2 cache, so the parser reads what the
 // copy just wrote; smaller costs system calls, larger costs DRAM.
-// Fuzzing makes it small, so that records cross its end.
-#ifdef WEIR_READ_BYTES
-inline constexpr std::size_t kReadBytes = WEIR_READ_BYTES;
-#else
-inline constexpr std::size_t kReadBytes = std::size_t{512} << 10;
-#endif
+inline constexpr std::size_t kReadBytes = kHasSmallLimits ? 512 : std::size_t{512} << 10;
 
 // The largest packet record believed, in bytes: libpcap's own limit (MAXIMUM_SNAPLEN).
 inline constexpr std::uint32_t kLargestRecord = 262'144;
@@ -36,7 +38,7 @@ inline constexpr int kMostLevels = 8;
 inline constexpr int kMostExtensionHeaders = 32;
 
 // Fragmented datagrams remembered at once (about 120 bytes each), and for how long by packet time.
-inline constexpr std::size_t kMostFragmented = 16'384;
+inline constexpr std::size_t kMostFragmented = kHasSmallLimits ? 4 : 16'384;
 inline constexpr std::int64_t kFragmentLifeUs = 60'000'000;
 
 // Packets decoded together, so that the memory of their flows is fetched in parallel.
@@ -52,6 +54,9 @@ inline constexpr std::int64_t kLatestUs = 253'402'300'799'999'999;
 inline constexpr std::int64_t kLongestTimeoutUs = 3'600'000'000;
 
 // Below this the flow table would spend its time on evictions.
-inline constexpr std::size_t kLeastTableBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kLeastTableBytes = kHasSmallLimits ? 10'000 : std::size_t{1} << 20;
+
+// Seconds in one turn of the timer wheel; a flow that falls due later is looked at once a turn.
+inline constexpr std::int64_t kWheelSeconds = kHasSmallLimits ? 64 : 4'096;
 
 }  // namespace weir

@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "options.h"
+
 namespace weir {
 
 class TimerWheel {
  public:
-  static constexpr std::int64_t kSeconds = 4'096;
+  static constexpr std::int64_t kSeconds = kWheelSeconds;
   static constexpr std::size_t kEntryBytes = 2 * sizeof(std::uint32_t);  // vectors grow by doubling
 
   // The first second that has not been visited yet.

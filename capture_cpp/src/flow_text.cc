@@ -1,12 +1,11 @@
 #include "flow_text.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
 
+#include "address_text.h"
 #include "community_id.h"
 
 namespace weir {
@@ -36,45 +35,6 @@ constexpr std::array<Word, 5> kEndReasons{MakeWord("idle"), MakeWord("active"), 
 constexpr std::array<Word, 13> kConnStates{
     MakeWord("OTH"), MakeWord("S0"), MakeWord("S1"), MakeWord("SF"), MakeWord("REJ"), MakeWord("S2"), MakeWord("S3"),
     MakeWord("RSTO"), MakeWord("RSTR"), MakeWord("RSTOS0"), MakeWord("RSTRH"), MakeWord("SH"), MakeWord("SHR")};
-
-constexpr std::size_t kLongestAddress = INET6_ADDRSTRLEN;
-
-// "0." to "255.": an octet and the dot behind it.
-struct Octet {
-  std::array<char, 4> letters;
-  std::uint32_t size;
-};
-
-constexpr std::array<Octet, 256> MakeOctets() {
-  std::array<Octet, 256> octets{};
-  for (unsigned value = 0; value < octets.size(); ++value) {
-    Octet& octet = octets[value];
-    for (const unsigned unit : {100u, 10u, 1u}) {
-      if (value >= unit || unit == 1) {
-        octet.letters[octet.size++] = static_cast<char>('0' + value / unit % 10);
-      }
-    }
-    octet.letters[octet.size++] = '.';
-  }
-  return octets;
-}
-
-constexpr std::array<Octet, 256> kOctets = MakeOctets();
-
-// Writes the address as text (RFC 5952 for IPv6) and returns the end of it.
-char* WriteAddress(const Address& address, std::int32_t ip_version, char* to) {
-  if (ip_version == 4) {
-    for (int shift = 24; shift >= 0; shift -= 8) {
-      const Octet& octet = kOctets[address.low >> shift & 0xff];
-      std::memcpy(to, octet.letters.data(), octet.letters.size());
-      to += octet.size;
-    }
-    return to - 1;
-  }
-  const std::array<std::uint64_t, 2> network{__builtin_bswap64(address.high), __builtin_bswap64(address.low)};
-  inet_ntop(AF_INET6, network.data(), to, kLongestAddress);
-  return to + std::strlen(to);
-}
 
 template <typename Value>
 const Value* CellsAt(const FlowTile& tile, std::size_t offset) {

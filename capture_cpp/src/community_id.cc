@@ -106,6 +106,8 @@ void Hash(const Blocks& messages, Digests* digests) {
   HashAnywhere(messages, digests);
 }
 
+bool IsIcmp(std::uint8_t protocol) { return protocol == kProtocolIcmp || protocol == kProtocolIcmp6; }
+
 // The type that answers an ICMP type, or -1: such messages go one way.
 int Counterpart(std::uint8_t protocol, std::uint16_t type) {
   constexpr std::array<std::pair<int, int>, 5> kIcmp{{{8, 0}, {13, 14}, {15, 16}, {10, 9}, {17, 18}}};
@@ -121,33 +123,35 @@ int Counterpart(std::uint8_t protocol, std::uint16_t type) {
   return protocol == kProtocolIcmp ? find(kIcmp) : find(kIcmp6);
 }
 
-// The order in which both directions have the same identifier.
-Conversation Ordered(const Conversation& conversation) {
-  Conversation ordered = conversation;
-  if (ordered.protocol == kProtocolIcmp || ordered.protocol == kProtocolIcmp6) {
-    const int counterpart = Counterpart(ordered.protocol, ordered.source_port);
+struct End {
+  const Address* address;
+  std::uint16_t port;
+};
+
+// Both ends in the order in which either direction has the same identifier.
+std::pair<End, End> Ordered(const Conversation& conversation) {
+  const End source{&conversation.source, conversation.source_port};
+  End destination{&conversation.destination, conversation.destination_port};
+  if (IsIcmp(conversation.protocol)) {
+    const int counterpart = Counterpart(conversation.protocol, source.port);
     if (counterpart < 0) {
-      return ordered;
+      return {source, destination};
     }
-    ordered.destination_port = static_cast<std::uint16_t>(counterpart);
+    destination.port = static_cast<std::uint16_t>(counterpart);
   }
-  const bool is_ordered = ordered.source != ordered.destination ? ordered.source < ordered.destination : ordered.source_port < ordered.destination_port;
-  if (!is_ordered) {
-    std::swap(ordered.source, ordered.destination);
-    std::swap(ordered.source_port, ordered.destination_port);
-  }
-  return ordered;
+  const bool is_ordered = *source.address != *destination.address ? *source.address < *destination.address : source.port < destination.port;
+  return is_ordered ? std::pair{source, destination} : std::pair{destination, source};
 }
 
 bool HasPorts(std::uint8_t protocol) {
-  return protocol == kProtocolTcp || protocol == kProtocolUdp || protocol == kProtocolSctp || protocol == kProtocolIcmp || protocol == kProtocolIcmp6;
+  return protocol == kProtocolTcp || protocol == kProtocolUdp || protocol == kProtocolSctp || IsIcmp(protocol);
 }
 
 // What is hashed: two bytes of seed, 0, the addresses, the protocol, a byte of padding and the ports;
 // then a 1 bit, zeros and the length in bits. As everything follows the seed, each number of 32 bits
 // lies across two words.
-void PutMessage(const Conversation& given, std::size_t lane, Blocks* blocks) {
-  const Conversation conversation = Ordered(given);
+void PutMessage(const Conversation& conversation, std::size_t lane, Blocks* blocks) {
+  const auto [first, second] = Ordered(conversation);
   std::size_t at = 0;
   std::uint32_t before = 0;
   const auto put = [&](std::uint64_t number) {
@@ -156,19 +160,19 @@ void PutMessage(const Conversation& given, std::size_t lane, Blocks* blocks) {
     before = word;
   };
   if (conversation.ip_version == 6) {
-    for (const Address* address : {&conversation.source, &conversation.destination}) {
+    for (const Address* address : {first.address, second.address}) {
       put(address->high >> 32);
       put(address->high);
       put(address->low >> 32);
       put(address->low);
     }
   } else {
-    put(conversation.source.low);
-    put(conversation.destination.low);
+    put(first.address->low);
+    put(second.address->low);
   }
   blocks->words[at++][lane] = before << 16 | std::uint32_t{conversation.protocol} << 8;
   if (HasPorts(conversation.protocol)) {
-    blocks->words[at++][lane] = std::uint32_t{conversation.source_port} << 16 | conversation.destination_port;
+    blocks->words[at++][lane] = std::uint32_t{first.port} << 16 | second.port;
   }
   blocks->words[at][lane] = 0x80000000;
   blocks->words[kBlockWords - 1][lane] = static_cast<std::uint32_t>(32 * at);
@@ -195,6 +199,12 @@ char* WritePair(std::uint64_t twelve_bits, char* to) {
   return to + sizeof(Pair);
 }
 
+template <int... kShifts>
+char* WritePairs(std::uint64_t bits, std::integer_sequence<int, kShifts...>, char* to) {
+  ((to = WritePair(bits >> kShifts, to)), ...);
+  return to;
+}
+
 // "1:" and 160 bits in base64: 60, 60 and 40 bits, and a sign that stands for what is missing.
 void WriteId(const Digests& digests, std::size_t lane, char* to) {
   const auto word = [&](std::size_t i) { return std::uint64_t{digests.words[i][lane]}; };
@@ -203,14 +213,10 @@ void WriteId(const Digests& digests, std::size_t lane, char* to) {
   const std::uint64_t third = (word(3) << 32 | word(4)) << 2;  // two bits of padding: 42 of them count
   *to++ = '1';
   *to++ = ':';
-  for (const auto& [bits, top] : {std::pair{first, 48}, std::pair{second, 48}}) {
-    for (int shift = top; shift >= 0; shift -= 12) {
-      to = WritePair(bits >> shift, to);
-    }
-  }
-  for (const int shift : {30, 18, 6}) {
-    to = WritePair(third >> shift, to);
-  }
+  using Five = std::integer_sequence<int, 48, 36, 24, 12, 0>;
+  to = WritePairs(first, Five{}, to);
+  to = WritePairs(second, Five{}, to);
+  to = WritePairs(third, std::integer_sequence<int, 30, 18, 6>{}, to);
   *to++ = kPairs[third & 63].letters[1];
   *to = '=';
 }

@@ -166,7 +166,7 @@ void Decoder::Fill(const IpHeader& ip, const TransportHeader& transport, std::ui
   if (ip.is_length_odd) {
     odd_->Count(Oddity::kLength);
   }
-  const bool is_from_b = ip.source != ip.destination ? ip.source > ip.destination : transport.source_port > transport.destination_port;
+  const bool is_from_b = ip.source == ip.destination ? transport.destination_port < transport.source_port : ip.destination < ip.source;
   packet->is_from_b = is_from_b;
   packet->key.a = is_from_b ? ip.destination : ip.source;
   packet->key.b = is_from_b ? ip.source : ip.destination;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
+#include <cstring>
 
 namespace weir {
 
@@ -15,13 +17,18 @@ std::size_t FlowIndex::BytesFor(std::size_t flows) {
   return (buckets + buckets / 2) * sizeof(Bucket);
 }
 
-// One bit for each way whose tag agrees; no branches, so the compiler can compare all at once.
-unsigned FlowIndex::Matches(const Bucket& bucket, std::uint32_t tag) {
-  unsigned matches = 0;
-  for (std::size_t way = 0; way < kWays; ++way) {
-    matches |= static_cast<unsigned>(bucket.tags[way] == tag) << way;
-  }
-  return matches;
+// One bit for each way whose tag agrees: all are compared at once.
+inline unsigned FlowIndex::Matches(const Bucket& bucket, std::uint32_t tag) {
+  using Lanes = std::uint32_t __attribute__((vector_size(4 * sizeof(std::uint32_t))));
+  static_assert(offsetof(Bucket, tags) == 0 && sizeof(Lanes) * 2 == sizeof bucket.tags + sizeof bucket.passed_on);
+  Lanes low;
+  Lanes high;
+  std::memcpy(&low, bucket.tags.data(), sizeof low);
+  std::memcpy(&high, bucket.tags.data() + 4, sizeof high);
+  const Lanes bits = (Lanes(low == tag) & Lanes{1, 2, 4, 8}) | (Lanes(high == tag) & Lanes{16, 32, 64, 0});
+  const std::array<std::uint64_t, 2> halves = std::bit_cast<std::array<std::uint64_t, 2>>(bits);
+  const std::uint64_t both = halves[0] | halves[1];
+  return static_cast<unsigned>(both | both >> 32);
 }
 
 std::uint32_t FlowIndex::Find(std::uint64_t hash, const FlowKey& key) const {

@@ -10,16 +10,12 @@ constexpr std::uint32_t kBulkPackets = 4;             // a run of as many data p
 constexpr std::uint32_t kBulkPauseUs = 1'000'000;      // and a longer pause ends it
 constexpr std::uint32_t kActivityPauseUs = 5'000'000;  // a longer pause is idleness
 
-void AddFlags(std::uint8_t flags, std::size_t side, Tcp* tcp) {
-  const auto has = [flags](std::uint8_t flag) { return static_cast<std::uint32_t>((flags & flag) != 0); };
-  tcp->fin += has(kTcpFin);
-  tcp->syn += has(kTcpSyn);
-  tcp->ack += has(kTcpAck);
-  tcp->cwr += has(kTcpCwr);
-  tcp->ece += has(kTcpEce);
-  tcp->psh[side] += has(kTcpPsh);
-  tcp->urg[side] += has(kTcpUrg);
-  tcp->rst[side] += has(kTcpRst);
+// All eight at once: the compiler makes two vectors of them.
+void AddFlags(std::uint32_t flags, FlagCounts* counts) {
+  constexpr FlagCounts kBits{kTcpFin, kTcpSyn, kTcpRst, kTcpPsh, kTcpAck, kTcpUrg, kTcpEce, kTcpCwr};
+  for (std::size_t i = 0; i < kFlags; ++i) {
+    (*counts)[i] += static_cast<std::uint32_t>((flags & kBits[i]) != 0);
+  }
 }
 
 void AddPacket(std::uint32_t payload, std::uint32_t ip_bytes, std::uint16_t header, Side* side) {
@@ -86,7 +82,7 @@ void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* rec
   record->sides[kForward].last_us = head.first_us;
   AddPacket(first.payload, first.ip_bytes, first.header, &record->sides[kForward]);
   if (head.key.protocol == kProtocolTcp && first.header > 0) {
-    AddFlags(first.tcp_flags, kForward, &record->tcp);
+    AddFlags(first.tcp_flags, &record->tcp.flags[kForward]);
     record->stream = BeginStream(first);
   }
   if (first.payload > 0) {
@@ -134,10 +130,10 @@ void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_u
     }
   }
   if (packet.key.protocol == kProtocolTcp && packet.header > 0) {  // later fragments have no header
-    AddFlags(packet.tcp_flags, side_index, &record->tcp);
+    AddFlags(packet.tcp_flags, &record->tcp.flags[side_index]);
     AddToStream(packet.tcp_flags, packet.sequence, packet.payload, packet.window, side_index, &record->stream);
     if (side_index == kBackward) {
-      record->tcp.window_backward = packet.window;
+      record->window_backward = packet.window;
     }
   }
   if (packet.payload > 0) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 
 #include "packet.h"
@@ -70,16 +71,15 @@ struct alignas(kCacheLine) Side {
 static_assert(sizeof(Side) == kCacheLine);
 inline constexpr std::uint32_t kMostPackets = 0xffffffff;
 
+// Packets with each flag, by its bit: FIN first, CWR last.
+inline constexpr std::size_t kFlags = 8;
+using FlagCounts = std::array<std::uint32_t, kFlags>;
+
 struct alignas(kCacheLine) Tcp {
-  std::array<std::uint32_t, 2> psh;
-  std::array<std::uint32_t, 2> urg;
-  std::array<std::uint32_t, 2> rst;
-  std::uint32_t fin;
-  std::uint32_t syn;
-  std::uint32_t ack;
-  std::uint32_t cwr;
-  std::uint32_t ece;
-  std::uint16_t window_backward;  // of the latest packet
+  std::array<FlagCounts, 2> flags;  // of each side
+
+  std::uint32_t Of(std::uint8_t flag, std::size_t side) const { return flags[side][static_cast<std::size_t>(std::countr_zero(flag))]; }
+  std::uint64_t Of(std::uint8_t flag) const { return std::uint64_t{Of(flag, kForward)} + Of(flag, kBackward); }
 };
 static_assert(sizeof(Tcp) == kCacheLine);
 
@@ -124,6 +124,7 @@ struct FlowRecord {
   std::array<Bulk, 2> bulks;
   Spells idle;
   std::uint32_t backward_since_us;  // first packet backward, from the flow's start
+  std::uint16_t window_backward;    // of the latest TCP packet
 };
 static_assert(sizeof(FlowRecord) == 448);
 

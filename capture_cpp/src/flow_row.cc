@@ -133,22 +133,23 @@ void SetSpells(const FlowRecord& record, std::size_t row, FlowTile* tile) {
   tile->idle_min_us[row] = idle.least;
 }
 
-void SetTcp(const Tcp& tcp, std::size_t row, FlowTile* tile) {
-  tile->psh_fwd[row] = tcp.psh[kForward];
-  tile->psh_bwd[row] = tcp.psh[kBackward];
-  tile->urg_fwd[row] = tcp.urg[kForward];
-  tile->urg_bwd[row] = tcp.urg[kBackward];
-  tile->rst_fwd[row] = tcp.rst[kForward];
-  tile->rst_bwd[row] = tcp.rst[kBackward];
-  tile->flags_fin[row] = tcp.fin;
-  tile->flags_syn[row] = tcp.syn;
-  tile->flags_rst[row] = std::int64_t{tcp.rst[kForward]} + tcp.rst[kBackward];
-  tile->flags_psh[row] = std::int64_t{tcp.psh[kForward]} + tcp.psh[kBackward];
-  tile->flags_ack[row] = tcp.ack;
-  tile->flags_urg[row] = std::int64_t{tcp.urg[kForward]} + tcp.urg[kBackward];
-  tile->flags_cwr[row] = tcp.cwr;
-  tile->flags_ece[row] = tcp.ece;
-  tile->init_win_bwd[row] = tcp.window_backward;
+void SetTcp(const FlowRecord& record, std::size_t row, FlowTile* tile) {
+  const Tcp& tcp = record.tcp;
+  tile->psh_fwd[row] = tcp.Of(kTcpPsh, kForward);
+  tile->psh_bwd[row] = tcp.Of(kTcpPsh, kBackward);
+  tile->urg_fwd[row] = tcp.Of(kTcpUrg, kForward);
+  tile->urg_bwd[row] = tcp.Of(kTcpUrg, kBackward);
+  tile->rst_fwd[row] = tcp.Of(kTcpRst, kForward);
+  tile->rst_bwd[row] = tcp.Of(kTcpRst, kBackward);
+  tile->flags_fin[row] = Signed(tcp.Of(kTcpFin));
+  tile->flags_syn[row] = Signed(tcp.Of(kTcpSyn));
+  tile->flags_rst[row] = Signed(tcp.Of(kTcpRst));
+  tile->flags_psh[row] = Signed(tcp.Of(kTcpPsh));
+  tile->flags_ack[row] = Signed(tcp.Of(kTcpAck));
+  tile->flags_urg[row] = Signed(tcp.Of(kTcpUrg));
+  tile->flags_cwr[row] = Signed(tcp.Of(kTcpCwr));
+  tile->flags_ece[row] = Signed(tcp.Of(kTcpEce));
+  tile->init_win_bwd[row] = record.window_backward;
 }
 
 // How the conversation went: Zeek's words for TCP, and for UDP whether it was answered.
@@ -225,7 +226,7 @@ void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& 
   SetPayloads(record, row, tile);
   SetGaps(head, record, row, tile);
   SetSpells(record, row, tile);
-  SetTcp(record.tcp, row, tile);
+  SetTcp(record, row, tile);
   SetCourse(head, record.stream, bwd.packets > 0, row, tile);
   SetBulks(record, row, tile);
 }

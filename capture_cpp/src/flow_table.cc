@@ -129,6 +129,9 @@ void FlowTable::MoveClock(std::int64_t time_us) {
   }
   const bool is_first = now_us_ < 0;
   now_us_ = time_us;
+  if (time_us < wheel_.next_second() * kUsPerS) [[likely]] {
+    return;
+  }
   const std::int64_t second = time_us / kUsPerS;
   if (is_first) {
     wheel_.SetClock(second);

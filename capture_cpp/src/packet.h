@@ -11,7 +11,8 @@ namespace weir {
 struct Address {
   std::uint64_t high;
   std::uint64_t low;
-  auto operator<=>(const Address&) const = default;
+  bool operator==(const Address&) const = default;
+  bool operator<(const Address& other) const { return high != other.high ? high < other.high : low < other.low; }
 };
 
 // Both directions of a conversation have the same key: the smaller (address, port) is `a`.

@@ -22,11 +22,11 @@ enum Letter : std::uint8_t { kS, kH, kA, kD, kF, kR, kT, kW };
 
 void Note(Letter letter, std::size_t side, History* history) {
   const std::uint64_t code = side * kLettersPerSide + letter;
-  for (int i = 0; i < history->count; ++i) {
-    if ((history->letters >> (i * kBitsPerLetter) & 0xf) == code) {
-      return;
-    }
+  const auto bit = static_cast<std::uint16_t>(1u << code);
+  if ((history->seen & bit) != 0) {
+    return;
   }
+  history->seen |= bit;
   history->letters |= code << (history->count * kBitsPerLetter);
   ++history->count;
 }

@@ -13,6 +13,7 @@ namespace weir {
 // Letters in the order in which they first came, four bits each, the first one lowest.
 struct History {
   std::uint64_t letters;
+  std::uint16_t seen;  // one bit for each letter
   std::uint8_t count;
 };
 

@@ -43,6 +43,21 @@ std::span<const std::uint8_t> UsualAddresses(std::uint32_t link_type, std::span<
   return {};
 }
 
+// Sender and target of an ARP packet that speaks of IPv4 (RFC 826); empty for all others.
+struct ArpAddresses {
+  std::span<const std::uint8_t> sender;
+  std::span<const std::uint8_t> target;
+};
+
+ArpAddresses ReadArp(std::span<const std::uint8_t> arp) {
+  constexpr std::size_t kFixedBytes = 8;
+  constexpr std::size_t kIpv4Bytes = 4;
+  if (arp.size() < kFixedBytes || arp[2] != kEtherIpv4 >> 8 || arp[3] != (kEtherIpv4 & 0xff) || arp[5] != kIpv4Bytes) return {};
+  const std::size_t link_bytes = arp[4];
+  if (arp.size() < kFixedBytes + 2 * (link_bytes + kIpv4Bytes)) return {};
+  return {arp.subspan(kFixedBytes + link_bytes, kIpv4Bytes), arp.subspan(kFixedBytes + 2 * link_bytes + kIpv4Bytes, kIpv4Bytes)};
+}
+
 }  // namespace
 
 // FNV-1a, then the finaliser of MurmurHash3, as FNV leaves the upper bits of short keys poor.
@@ -76,7 +91,13 @@ void HostIndex::AddBoth(std::span<const std::uint8_t> both) {
 
 void HostIndex::Add(std::uint32_t link_type, std::span<const std::uint8_t> packet, std::uint32_t wire_bytes) {
   if (const auto both = UsualAddresses(link_type, packet); !both.empty()) return AddBoth(both);
-  WalkHeaders(link_type, packet, wire_bytes, [&](const IpPlace& ip) { AddBoth(SourceAndDestination(packet.subspan(ip.at))); });
+  const WalkEnd end =
+      WalkHeaders(link_type, packet, wire_bytes, [&](const IpPlace& ip) { AddBoth(SourceAndDestination(packet.subspan(ip.at))); });
+  if (!end.arp_at) return;
+  const ArpAddresses arp = ReadArp(packet.subspan(*end.arp_at));
+  if (arp.sender.empty()) return;
+  AddAddress(arp.sender);
+  AddAddress(arp.target);
 }
 
 std::string HostIndex::Take() {

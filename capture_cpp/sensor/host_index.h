@@ -14,7 +14,7 @@ class HostIndex {
   HostIndex();
 
   // Notes the addresses of every IP header of a packet: the outermost, and those inside the tunnels
-  // that flows are built through.
+  // that flows are built through; and those that an ARP packet speaks of.
   void Add(std::uint32_t link_type, std::span<const std::uint8_t> packet, std::uint32_t wire_bytes);
   // The filter over all addresses since the last call, in base64.
   std::string Take();

@@ -54,6 +54,27 @@ TEST(HostIndex, HoldsTheAddressesInsideATunnelToo) {
   for (std::uint8_t host = 1; host <= 4; ++host) EXPECT_TRUE(MayHold(hosts, {10, 0, 0, host}));
 }
 
+TEST(HostIndex, HoldsSenderAndTargetOfArp) {
+  const Bytes arp = {0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2};
+  for (const Bytes& tag : {Bytes{}, Bytes{0x81, 0, 0, 5}}) {
+    Bytes packet(12);
+    packet.insert(packet.end(), tag.begin(), tag.end());
+    packet.insert(packet.end(), {8, 6});
+    packet.insert(packet.end(), arp.begin(), arp.end());
+    for (std::size_t size = 0; size < packet.size(); ++size) {
+      HostIndex index;
+      index.Add(kLinkEthernet, std::span(packet).first(size), static_cast<std::uint32_t>(packet.size()));
+      EXPECT_EQ(index.Take(), "AAAAAAAAAAA=");
+    }
+    HostIndex index;
+    index.Add(kLinkEthernet, packet, static_cast<std::uint32_t>(packet.size()));
+    const std::string hosts = index.Take();
+    EXPECT_TRUE(MayHold(hosts, {10, 0, 0, 1}));
+    EXPECT_TRUE(MayHold(hosts, {10, 0, 0, 2}));
+    EXPECT_FALSE(MayHold(hosts, {10, 0, 0, 3}));
+  }
+}
+
 TEST(HostIndex, StartsAfreshAfterItWasTaken) {
   HostIndex index;
   const Bytes packet = Ipv4(1, 2, 6, Bytes(20));

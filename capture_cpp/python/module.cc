@@ -12,6 +12,7 @@
 #include "arrow.h"
 #include "capture_error.h"
 #include "flow_builder.h"
+#include "headers.h"
 
 namespace nb = nanobind;
 
@@ -129,4 +130,5 @@ NB_MODULE(_native, module) {
          std::size_t memory_bytes) { return ByName(StreamFlows(captures, take, {idle_timeout_us, active_timeout_us, memory_bytes})); },
       nb::arg("captures"), nb::arg("take"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"));
   module.def("schema", &Schema);
+  weir::DefineHeaders(module);
 }

@@ -7,7 +7,7 @@
 #include "decode/tunnel.h"
 #include "options.h"
 
-namespace weir::sensor {
+namespace weir {
 namespace {
 
 constexpr std::uint16_t kEtherArp = 0x0806;
@@ -111,4 +111,4 @@ WalkEnd WalkHeaders(std::uint32_t link_type, std::span<const std::uint8_t> packe
   return end;
 }
 
-}  // namespace weir::sensor
+}  // namespace weir

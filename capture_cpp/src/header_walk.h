@@ -9,7 +9,7 @@
 
 #include "decode/ip.h"
 
-namespace weir::sensor {
+namespace weir {
 
 // One IP header of a packet; offsets count from the packet's first byte.
 struct IpPlace {
@@ -29,4 +29,4 @@ struct WalkEnd {
 WalkEnd WalkHeaders(std::uint32_t link_type, std::span<const std::uint8_t> packet, std::uint32_t wire_bytes,
                     const std::function<void(const IpPlace&)>& visit);
 
-}  // namespace weir::sensor
+}  // namespace weir

@@ -54,3 +54,10 @@ def stream_flows(
 
 def schema() -> list[tuple[str, str]]:
     """Name and Arrow format of each column, in order."""
+
+def headers(link_type: int, packet: bytes, wire_bytes: int) -> tuple[list[tuple[int, int, int, bool]], int | None]:
+    """The IP headers of a packet from the outside in, as the core goes through them, and where ARP begins.
+
+    Of each: where it begins, where what it carries begins, the protocol of that, and whether it is
+    whole or a first fragment, so that a transport header may be there.
+    """

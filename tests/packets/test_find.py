@@ -1,5 +1,4 @@
 import base64
-import re
 import struct
 import subprocess
 from ipaddress import ip_address
@@ -7,9 +6,13 @@ from random import Random
 
 import pytest
 
-from weir.errors import CaptureError, SettingsError
-from weir.packets import find, spool
-from weir.packets.find import Query
+from weir.errors import SettingsError
+from weir.packets import find, folder, spool
+from weir.packets.find import Cost
+from weir.packets.headers import ARP, ip_headers
+from weir.packets.index import hash_address, may_hold
+from weir.packets.query import Query
+from weir.packets.records import unpack
 
 START_US = 1_709_542_800_000_000
 TCP, UDP = 6, 17
@@ -41,25 +44,21 @@ def segments(capture, write_pcap, pcaps):
     random = Random(11)
     packets = [packet(random, pcaps, (i // 12 + random.randrange(6)) % 250, START_US + i * 20_000) for i in range(3000)]
     source = write_pcap(packets)
-    run = capture("-r", source, "--rotate-bytes", 200_000)
-    return source, [spool.read(path) for path in spool.sealed(run.spool)]
+    return source, capture("-r", source, "--rotate-bytes", 200_000).spool
 
 
-def search(segments, query):
-    """Packets found, and the share of the bytes that had to be read."""
-    _, sealed = segments
-    packets = []
-    bytes_read = 0
-    for manifest, whole in sealed:
-        found = find.find(manifest, query, lambda offset, length, whole=whole: whole[offset : offset + length])
-        packets.append(found)
-        bytes_read += found.bytes_read
-    return packets, bytes_read / sum(manifest.file_bytes for manifest, _ in sealed)
+def search(where, *queries):
+    """The packets found, as records of a pcap, and what it took."""
+    cost = Cost()
+    found, cost.damaged = folder.segments([where])
+    opened = find.open_segments(found, queries, cost)
+    return b"".join(opened[0].form.record(one) for one in find.merged(opened, queries, cost)), cost
 
 
-def printed(capture_file, *arguments):
-    command = ["tcpdump", "-n", "-S", "-tt", "-xx", "-r", "-", *arguments]
-    return subprocess.run(command, input=capture_file, check=True, capture_output=True).stdout
+def by_tcpdump(source, *arguments):
+    """The records that tcpdump takes, without the capture's header."""
+    command = ["tcpdump", "-r", source, "-w", "-", *arguments]
+    return subprocess.run(command, check=True, capture_output=True).stdout[24:]
 
 
 @pytest.mark.parametrize(
@@ -82,41 +81,79 @@ def printed(capture_file, *arguments):
     ],
 )
 def test_what_is_found_is_what_tcpdump_finds(segments, query, text):
-    found, _ = search(segments, query)
-    expected = printed(segments[0].read_bytes(), *([text] if text else []))
-    assert b"".join(printed(one.capture) for one in found if one.packets) == expected
-    assert sum(one.packets for one in found) == len(re.findall(rb"^\d", expected, re.MULTILINE))
+    source, where = segments
+    found, cost = search(where, query)
+    expected = by_tcpdump(source, *([text] if text else []))
+    assert found == expected
+    assert cost.packets == expected.count(bytes(12) + b"\x08\x00") + expected.count(bytes(12) + b"\x86\xdd")
+    assert not cost.damaged
+
+
+def test_several_queries_find_what_any_of_them_wants(segments):
+    source, where = segments
+    found, _ = search(where, Query(hosts=("10.1.77.78",)), Query(ports=(20012,), protocol=TCP), Query(hosts=("10.1.77.78",)))
+    assert found == by_tcpdump(source, "host 10.1.77.78 or tcp port 20012")
+
+
+def test_a_flow_one_way_is_half_of_it(segments):
+    source, where = segments
+    ends = (("10.1.77.78", 20077), ("192.0.2.3", 443))
+    found, cost = search(where, Query(ends=ends, is_one_way=True))
+    assert found == by_tcpdump(source, "src host 10.1.77.78 and src port 20077 and dst host 192.0.2.3 and dst port 443")
+    back, _ = search(where, Query(ends=ends[::-1], is_one_way=True))
+    both, _ = search(where, Query(ends=ends))
+    assert cost.packets > 0
+    assert len(found) + len(back) == len(both)
 
 
 def test_a_host_that_spoke_for_a_while_costs_a_share_of_the_bytes(segments):
-    found, share = search(segments, Query(hosts=("10.1.77.78",)))
-    assert sum(one.packets for one in found) > 8
-    assert share < 0.5
+    _, cost = search(segments[1], Query(hosts=("10.1.77.78",)))
+    assert cost.packets > 8
+    assert cost.bytes_read < cost.bytes_stored / 2
+    assert 0 < cost.frames_read < cost.frames
+    assert cost.segments_read < cost.segments
+    assert cost.bytes_stored == sum(path.stat().st_size for path in segments[1].glob("*.zst"))
 
 
 def test_a_host_that_never_spoke_costs_next_to_nothing(segments):
-    shares = [search(segments, Query(hosts=(f"198.51.100.{i}",)))[1] for i in range(60)]
-    assert sum(share == 0 for share in shares) > 50
+    read = [search_cost(segments[1], Query(hosts=(f"198.51.100.{i}",))).bytes_read for i in range(60)]
+    assert sum(share == 0 for share in read) > 50
+
+
+def search_cost(where, query):
+    cost = Cost()
+    for _ in find.merged(find.open_segments(folder.segments([where])[0], [query], cost), [query], cost):
+        pass
+    return cost
 
 
 def test_a_span_of_time_is_found_to_the_microsecond(segments):
     first, last = START_US + 1000 * 20_000, START_US + 1100 * 20_000
-    found, share = search(segments, Query(start_us=first, end_us=last))
-    assert sum(one.packets for one in found) == 101
-    assert share < 0.5
-    found, _ = search(segments, Query(start_us=first + 1, end_us=last - 1))
-    assert sum(one.packets for one in found) == 99
+    _, cost = search(segments[1], Query(start_us=first, end_us=last))
+    assert cost.packets == 101
+    assert cost.bytes_read < cost.bytes_stored / 2
+    _, cost = search(segments[1], Query(start_us=first + 1, end_us=last - 1))
+    assert cost.packets == 99
 
 
 def test_every_address_of_a_frame_is_in_its_index(segments, pcaps):
-    for manifest, whole in segments[1]:
+    for manifest, whole in map(spool.read, spool.sealed(segments[1])):
         for frame in manifest.frames:
-            raw = find._unpack(whole[frame.offset : frame.offset + frame.length], manifest, frame.offset)
+            raw = unpack(whole[frame.offset : frame.offset + frame.length])
             _, packets = pcaps.read_pcap(pcaps.pcap_bytes([]) + raw)
             for one in packets:
-                for header in find.ip_headers(1, one.data):
-                    assert find.may_hold(frame.hosts, header.source)
-                    assert find.may_hold(frame.hosts, header.destination)
+                for header in ip_headers(1, one.data, len(one.data)):
+                    assert may_hold(frame.hosts, header.source)
+                    assert may_hold(frame.hosts, header.destination)
+
+
+def test_frames_side_by_side_are_fetched_at_once(segments, monkeypatch):
+    _, together = search(segments[1], Query())
+    monkeypatch.setattr(find, "RUN_BYTES", 1)
+    _, alone = search(segments[1], Query())
+    assert together.fetches == 2 * together.segments
+    assert alone.fetches == alone.frames + alone.segments
+    assert together.bytes_read == alone.bytes_read == together.bytes_stored
 
 
 def tunnelled(pcaps) -> dict[str, bytes]:
@@ -145,57 +182,94 @@ def tunnelled(pcaps) -> dict[str, bytes]:
     }
 
 
+OUTER = bytes([172, 16, 0, 1])
+
+
 def test_a_packet_inside_a_tunnel_is_found_by_its_own_addresses(capture, write_pcap, pcaps):
     frames = tunnelled(pcaps)
-    run = capture("-r", write_pcap([pcaps.Packet(START_US * 1000 + i, frame) for i, frame in enumerate(frames.values())]))
-    (path,) = spool.sealed(run.spool)
-    manifest, whole = spool.read(path)
+    source = write_pcap([pcaps.Packet(START_US * 1000 + i * 1000, frame) for i, frame in enumerate(frames.values())])
+    where = capture("-r", source).spool
 
-    def packets(query: Query) -> set[str]:
-        found = find.find(manifest, query, lambda offset, length: whole[offset : offset + length])
-        times = {p.data for p in pcaps.read_pcap(found.capture)[1]} if found.packets else set()
-        return {name for name, frame in frames.items() if frame in times}
+    def names(query: Query) -> set[str]:
+        found, _ = search(where, query)
+        return {name for name, frame in frames.items() if frame in found}
 
-    assert packets(Query(ends=(("10.0.0.1", 40000), ("10.0.0.2", 53)), protocol=UDP)) == set(frames)
-    assert packets(Query(hosts=("172.16.0.1",))) == set(frames) - {"vlan", "qinq", "mpls", "pppoe"}
+    assert names(Query(ends=(("10.0.0.1", 40000), ("10.0.0.2", 53)), protocol=UDP)) == set(frames)
+    outermost = {name for name, frame in frames.items() if OUTER in frame}
+    assert names(Query(hosts=("172.16.0.1",))) == outermost == set(frames) - {"vlan", "qinq", "mpls", "pppoe"}
+    assert not names(Query(hosts=("172.16.0.1", "10.0.0.1")))  # of two headers
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("vlan", "vlan and host 10.0.0.1"),
+        ("qinq", "vlan and vlan and host 10.0.0.1"),
+        ("mpls", "mpls and mpls and host 10.0.0.1"),
+        ("pppoe", "pppoes and host 10.0.0.1"),
+        ("ipip", "ip proto 4 and ip[32:4] = 0x0a000001"),
+        ("gre", "ip proto 47 and ip[36:4] = 0x0a000001"),
+        ("vxlan", "udp port 4789 and udp[42:4] = 0x0a000001"),
+        ("geneve", "geneve and host 10.0.0.1"),
+        ("gtp", "udp port 2152 and udp[28:4] = 0x0a000001"),
+    ],
+)
+def test_inside_a_tunnel_what_is_found_is_what_tcpdump_finds_there(capture, write_pcap, pcaps, name, text):
+    others = [pcaps.ethernet(i, source=f"10.0.1.{i}", to="10.0.0.9") for i in range(9)]
+    frames = [*others, tunnelled(pcaps)[name], *others]
+    source = write_pcap([pcaps.Packet(START_US * 1000 + i * 1000, frame) for i, frame in enumerate(frames)])
+    found, cost = search(capture("-r", source).spool, Query(hosts=("10.0.0.1",)))
+    assert found == by_tcpdump(source, text)
+    assert cost.packets == 1
+
+
+def arp(sender: int, target: int) -> bytes:
+    who = bytes([0, 1, 8, 0, 6, 4, 0, 1]) + bytes(6) + bytes([10, 0, 0, sender]) + bytes(6) + bytes([10, 0, 0, target])
+    return b"\xff" * 6 + bytes(6) + b"\x08\x06" + who + bytes(18)
+
+
+def test_arp_is_found_by_the_addresses_it_speaks_of(capture, write_pcap, pcaps):
+    frames = [arp(1, 2), arp(2, 1), arp(3, 2), pcaps.ethernet(0, source="10.0.0.1")]
+    source = write_pcap([pcaps.Packet(START_US * 1000 + i * 1000, frame) for i, frame in enumerate(frames)])
+    where = capture("-r", source).spool
+    for query, text in (
+        (Query(hosts=("10.0.0.1",)), "host 10.0.0.1"),
+        (Query(hosts=("10.0.0.3",)), "host 10.0.0.3"),
+        (Query(hosts=("10.0.0.1",), protocol=ARP), "arp host 10.0.0.1"),
+        (Query(protocol=ARP), "arp"),
+    ):
+        assert search(where, query)[0] == by_tcpdump(source, text), text
+    assert search(where, Query(hosts=("10.0.0.4",)))[1].bytes_read == 0
 
 
 def test_a_packet_cut_anywhere_is_no_mistake(pcaps):
-    for frame in [*tunnelled(pcaps).values(), pcaps.ethernet()]:
+    for frame in [*tunnelled(pcaps).values(), pcaps.ethernet(), arp(1, 2)]:
         for size in range(len(frame)):
-            list(find.ip_headers(1, frame[:size]))
+            list(ip_headers(1, frame[:size], len(frame)))
 
 
 def test_random_bytes_are_no_mistake():
     random = Random(5)
     for link_type in (0, 1, 12, 101, 108, 113, 228, 229, 276, 999):
         for _ in range(300):
-            list(find.ip_headers(link_type, random.randbytes(random.randrange(120))))
-
-
-def test_frames_that_were_changed_are_refused(segments):
-    manifest, whole = segments[1][0]
-    with pytest.raises(CaptureError, match=r"pcap\.zst:\d+: "):
-        find.find(manifest, Query(), lambda offset, length: whole[offset : offset + length - 1])
-    with pytest.raises(CaptureError, match=r"pcap\.zst:0: "):
-        find.find(manifest, Query(), lambda offset, length: whole[offset + 1 : offset + length])
+            list(ip_headers(link_type, random.randbytes(random.randrange(120)), random.randrange(2000)))
 
 
 def test_what_is_no_address_is_refused(segments):
     with pytest.raises(SettingsError, match=r"'10\.0\.0' does not appear to be an IPv4 or IPv6 address"):
-        find.frames(segments[1][0][0], Query(hosts=("10.0.0",)))
+        search(segments[1], Query(hosts=("10.0.0",)))
 
 
 def test_a_frame_without_index_may_hold_everything():
-    assert find.may_hold(b"", b"\x0a\x00\x00\x01")
+    assert may_hold(b"", b"\x0a\x00\x00\x01")
 
 
 def test_the_index_of_the_manifest_page_is_as_described():
     filter_of_one = bytearray(8)
     for i in range(4):
-        value = find.hash_address(bytes([10, 0, 0, 1]))
+        value = hash_address(bytes([10, 0, 0, 1]))
         place = ((value & 0xFFFFFFFF) + i * (value >> 32 | 1)) % 64
         filter_of_one[place // 8] |= 1 << place % 8
-    assert find.may_hold(bytes(filter_of_one), bytes([10, 0, 0, 1]))
-    assert not find.may_hold(bytes(8), bytes([10, 0, 0, 1]))
+    assert may_hold(bytes(filter_of_one), bytes([10, 0, 0, 1]))
+    assert not may_hold(bytes(8), bytes([10, 0, 0, 1]))
     assert base64.b64encode(bytes(8)) == b"AAAAAAAAAAA="

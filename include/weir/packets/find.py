@@ -2,162 +2,240 @@
 
 The manifest says for each zstd frame which times it spans and, as a Bloom filter, which addresses
 occur in it. Only frames that may hold what is wanted are fetched; a packet outside them cannot match.
+What is read is checked: the checksum of each frame, how many packets it holds, and their times.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from ipaddress import ip_address
-from itertools import permutations
-from typing import NamedTuple
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
-from weir.errors import CaptureError, SettingsError
-from weir.packets.headers import Header, ip_headers
-from weir.packets.manifest import FRAME_BYTES, Frame, Manifest
+from weir.errors import AbsentError, CaptureError
+from weir.packets.index import may_hold
+from weir.packets.manifest import Frame, Manifest
+from weir.packets.query import Query, takes
+from weir.packets.records import NS_PER_US, Form, Packet, first_bytes, unpack
 
-INDEX_HASHES = 4
-"""Bits of a frame's filter that each address sets."""
+RUN_BYTES = 4 << 20
+"""Frames that lie side by side are fetched at once up to this size, to save round trips to a store."""
 
-_PCAP_HEADER = struct.Struct("<IHHiIII")
-_RECORD = struct.Struct("<IIII")
-_NANOSECONDS = 0xA1B23C4D
-_64 = (1 << 64) - 1
+HEAD_BYTES = 1 << 18
+"""Fetched to see the header of a segment whose frames are not known; more than a zstd block."""
+
+Fetch = Callable[[int, int], bytes]
+"""``fetch(offset, length)`` gives exactly these bytes of a segment file, or raises CaptureError or AbsentError."""
 
 
 @dataclass(frozen=True)
-class Query:
-    """Which packets are wanted: those for which everything that is given here holds.
+class Segment:
+    """A segment that can be searched: what it is called, its size in B, and how to get at its bytes.
 
-    Parameters
-    ----------
-    hosts : each must be source or destination
-    ports : each must be source or destination port
-    ends : each (address, port) must be a side of its own; two of them are a flow, either way
-    protocol : IP protocol number
-    start_us, end_us : us, UTC, both inclusive
-
-    All that concerns addresses must hold for one IP header, the outermost or one in a tunnel.
+    ``whole_because`` says why all of it must be read; empty where the manifest's index can be used.
     """
 
-    hosts: tuple[str, ...] = ()
-    ports: tuple[int, ...] = ()
-    ends: tuple[tuple[str, int], ...] = ()
-    protocol: int | None = None
-    start_us: int | None = None
-    end_us: int | None = None
-
-    def addresses(self) -> set[bytes]:
-        """Every address named, as 4 or 16 bytes; SettingsError where one is none."""
-        try:
-            return {ip_address(text).packed for text in (*self.hosts, *(host for host, _ in self.ends))}
-        except ValueError as error:
-            raise SettingsError(f"{error}; give an IPv4 or IPv6 address") from error
-
-    def takes_time(self, first_us: int, last_us: int) -> bool:
-        """Whether anything from ``first_us`` to ``last_us`` may be wanted."""
-        return (self.start_us is None or last_us >= self.start_us) and (self.end_us is None or first_us <= self.end_us)
-
-    def takes_header(self, header: Header) -> bool:
-        """Whether this IP header has all that is asked for."""
-        sides = ((header.source, header.source_port), (header.destination, header.destination_port))
-        ends = [(ip_address(host).packed, port) for host, port in self.ends]
-        return (
-            (self.protocol is None or header.protocol == self.protocol)
-            and all(ip_address(host).packed in (header.source, header.destination) for host in self.hosts)
-            and all(port in (header.source_port, header.destination_port) for port in self.ports)
-            and (not ends or any(list(chosen) == ends for chosen in permutations(sides, len(ends))))
-        )
+    name: str
+    file_bytes: int
+    fetch: Fetch
+    manifest: Manifest | None
+    whole_because: str = ""
 
     @property
-    def needs_header(self) -> bool:
-        """Whether the time alone does not decide."""
-        return bool(self.hosts or self.ports or self.ends) or self.protocol is not None
+    def place(self) -> tuple[str, str, int, str]:
+        """Orders segments: by sensor, start, number and name."""
+        known = self.manifest
+        return (known.sensor_id, known.boot_id, known.seq, self.name) if known else ("", "", 0, self.name)
 
 
-class Found(NamedTuple):
-    """What was found in one segment: a whole pcap file, and what it cost to find it."""
+@dataclass
+class Cost:
+    """What a search took. Bytes are compressed; ``damaged`` and ``read_whole`` are sentences."""
 
-    capture: bytes
-    packets: int
-    frames_read: int
-    bytes_read: int
-
-
-def frames(manifest: Manifest, query: Query) -> list[Frame]:
-    """The frames of a segment that may hold what is wanted."""
-    wanted = query.addresses()
-    return [
-        frame
-        for frame in manifest.frames
-        if query.takes_time(frame.first_us, frame.last_us) and all(may_hold(frame.hosts, address) for address in wanted)
-    ]
+    packets: int = 0
+    segments: int = 0
+    segments_read: int = 0
+    frames: int = 0
+    frames_read: int = 0
+    bytes_stored: int = 0
+    bytes_read: int = 0
+    fetches: int = 0
+    read_whole: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
 
 
-def find(manifest: Manifest, query: Query, fetch: Callable[[int, int], bytes]) -> Found:
-    """The wanted packets of one segment, in the order they were captured.
+@dataclass(frozen=True)
+class Opened:
+    """A segment that may hold something wanted, its capture header, and which frames to read (all where None)."""
 
-    ``fetch(offset, length)`` gives bytes of the segment file; it is asked for the header and for
-    the frames of :func:`frames` only. Raises CaptureError where they are not what the manifest says.
+    segment: Segment
+    form: Form
+    frames: tuple[Frame, ...] | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Frames side by side, or a whole segment where there are none."""
+
+    number: int
+    opened: Opened
+    frames: tuple[Frame, ...]
+    first_us: int
+
+
+def frames(manifest: Manifest, queries: Sequence[Query]) -> tuple[Frame, ...]:
+    """The frames of a segment that may hold what one of the queries wants."""
+    return tuple(frame for frame in manifest.frames if any(_may_hold(frame, query) for query in queries))
+
+
+def _may_hold(frame: Frame, query: Query) -> bool:
+    in_time = query.takes_time(frame.first_us, frame.last_us)
+    return in_time and all(may_hold(frame.hosts, address) for address in query.addresses)
+
+
+def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: Cost) -> list[Opened]:
+    """Look at indexes and capture headers; what cannot be read is named in ``cost.damaged``."""
+    opened = []
+    for segment in sorted(segments, key=lambda one: one.place):
+        cost.segments += 1
+        cost.bytes_stored += segment.file_bytes
+        cost.frames += len(segment.manifest.frames) if segment.manifest else 0
+        chosen = _chosen(segment, queries)
+        if chosen == ():
+            continue
+        try:
+            form = _form(segment, chosen, cost)
+        except (CaptureError, AbsentError) as error:
+            cost.damaged.append(_named(error, segment, 0))
+            continue
+        if segment.whole_because:
+            cost.read_whole.append(f"{segment.name}: {segment.whole_because}")
+        if form:
+            opened.append(Opened(segment, form, chosen))
+    cost.segments_read = len(opened)
+    return opened
+
+
+def _chosen(segment: Segment, queries: Sequence[Query]) -> tuple[Frame, ...] | None:
+    known = segment.manifest
+    if known is None:
+        return None
+    times = (known.first_us, known.last_us)
+    if times[0] is None or times[1] is None or not any(query.takes_time(times[0], times[1]) for query in queries):
+        return ()
+    return None if segment.whole_because else frames(known, queries)
+
+
+def _form(segment: Segment, chosen: tuple[Frame, ...] | None, cost: Cost) -> Form | None:
+    """The capture header; None for a segment without packets."""
+    is_indexed = segment.manifest is not None and chosen is not None
+    size = segment.manifest.frames[0].offset if segment.manifest and is_indexed else min(segment.file_bytes, HEAD_BYTES)
+    head = first_bytes(_fetch(segment, 0, size, cost))
+    if not head and not is_indexed:
+        return None
+    form = Form.read(head)
+    if segment.manifest and form.link_type != segment.manifest.link_type:
+        raise CaptureError(f"has link type {form.link_type}, its manifest says {segment.manifest.link_type}; was it changed?")
+    return form
+
+
+def merged(opened: Sequence[Opened], queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
+    """The wanted packets of all segments by time; those of one moment by sensor, then as they were captured.
+
+    Memory holds what frames that overlap in time have of them. A frame that cannot be believed is
+    named in ``cost.damaged`` and the others go on.
     """
-    chosen = frames(manifest, query)
-    if not chosen:
-        return Found(b"", 0, 0, 0)
-    header = _unpack(fetch(0, manifest.frames[0].offset), manifest, 0)
-    if len(header) != _PCAP_HEADER.size:
-        raise CaptureError(f"{manifest.file}:0: does not begin with a capture header; was it changed?")
-    records: list[bytes] = []
-    for frame in chosen:
-        raw = _unpack(fetch(frame.offset, frame.length), manifest, frame.offset)
-        records.extend(_matching(raw, manifest, frame, query, _PCAP_HEADER.unpack(header)[0]))
-    read = manifest.frames[0].offset + sum(frame.length for frame in chosen)
-    return Found(header + b"".join(records), len(records), len(chosen), read)
+    runs = sorted((run for number, one in enumerate(opened) for run in _runs(number, one)), key=lambda r: (r.first_us, r.number))
+    waiting: list[tuple[int, int, int, int, Packet]] = []
+    for run in runs:
+        while waiting and waiting[0][0] < run.first_us * NS_PER_US:
+            yield _counted(heappop(waiting)[-1], cost)
+        for place, (offset, packet) in enumerate(_read(run, queries, cost)):
+            heappush(waiting, (packet.time_ns, run.number, offset, place, packet))
+    while waiting:
+        yield _counted(heappop(waiting)[-1], cost)
 
 
-def may_hold(hosts: bytes, address: bytes) -> bool:
-    """Whether a frame's Bloom filter may contain an address of 4 or 16 bytes; an empty filter may."""
-    bits = len(hosts) * 8
-    value = hash_address(address)
-    low, step = value & 0xFFFFFFFF, (value >> 32) | 1
-    places = [((low + i * step) & _64) % bits for i in range(INDEX_HASHES)] if bits else []
-    return all(hosts[place // 8] >> place % 8 & 1 for place in places)
+def _counted(packet: Packet, cost: Cost) -> Packet:
+    cost.packets += 1
+    return packet
 
 
-def hash_address(address: bytes) -> int:
-    """FNV-1a, then the finaliser of MurmurHash3, as the sensor does it; 64 bits."""
-    value = 0xCBF29CE484222325
-    for byte in address:
-        value = (value ^ byte) * 0x100000001B3 & _64
-    value = (value ^ value >> 33) * 0xFF51AFD7ED558CCD & _64
-    value = (value ^ value >> 33) * 0xC4CEB9FE1A85EC53 & _64
-    return max(value ^ value >> 33, 1)
+def _runs(number: int, opened: Opened) -> Iterator[_Run]:
+    if opened.frames is None:
+        known = opened.segment.manifest
+        yield _Run(number, opened, (), known.first_us or 0 if known else 0)
+        return
+    together: list[Frame] = []
+    for frame in opened.frames:
+        begins_anew = not together or together[-1].offset + together[-1].length != frame.offset
+        if together and (begins_anew or frame.offset + frame.length - together[0].offset > RUN_BYTES):
+            yield _Run(number, opened, tuple(together), min(one.first_us for one in together))
+            together = []
+        together.append(frame)
+    if together:
+        yield _Run(number, opened, tuple(together), min(one.first_us for one in together))
 
 
-def _unpack(packed: bytes, manifest: Manifest, offset: int) -> bytes:
-    import pyarrow as pa
-
+def _read(run: _Run, queries: Sequence[Query], cost: Cost) -> Iterator[tuple[int, Packet]]:
+    """Wanted packets, each with the place of its frame in the file."""
+    segment, form = run.opened.segment, run.opened.form
+    if not run.frames:
+        yield from ((0, packet) for packet in _read_whole(segment, form, queries, cost))
+        return
+    begin, end = run.frames[0].offset, run.frames[-1].offset + run.frames[-1].length
     try:
-        raw: bytes = pa.CompressedInputStream(pa.BufferReader(packed), "zstd").read(FRAME_BYTES + 1)
-    except OSError as error:
-        raise CaptureError(f"{manifest.file}:{offset}: is no whole zstd frame ({error}); fetch it again") from error
-    if len(raw) > FRAME_BYTES:
-        raise CaptureError(f"{manifest.file}:{offset}: unpacks to more than {FRAME_BYTES} bytes; no sensor made it")
-    return raw
+        packed = _fetch(segment, begin, end - begin, cost)
+    except (CaptureError, AbsentError) as error:
+        cost.damaged.append(_named(error, segment, begin))
+        return
+    for frame in run.frames:
+        try:
+            wanted = _believed(packed[frame.offset - begin :][: frame.length], frame, form, queries)
+        except CaptureError as error:
+            cost.damaged.append(_named(error, segment, frame.offset))
+            continue
+        cost.frames_read += 1
+        yield from ((frame.offset, packet) for packet in wanted)
 
 
-def _matching(raw: bytes, manifest: Manifest, frame: Frame, query: Query, magic: int) -> Iterator[bytes]:
-    tick = 1000 if magic == _NANOSECONDS else 1
-    needles = query.addresses()
-    at = 0
-    while at < len(raw):
-        if at + _RECORD.size > len(raw) or at + _RECORD.size + _RECORD.unpack_from(raw, at)[2] > len(raw):
-            raise CaptureError(f"{manifest.file}:{frame.offset}: a record runs past the end of its frame; was it changed?")
-        seconds, fraction, captured, _ = _RECORD.unpack_from(raw, at)
-        data = raw[at + _RECORD.size : at + _RECORD.size + captured]
-        time_us = seconds * 1_000_000 + fraction // tick
-        if query.takes_time(time_us, time_us) and all(needle in data for needle in needles):
-            headers = ip_headers(manifest.link_type, data) if query.needs_header else ()
-            if not query.needs_header or any(map(query.takes_header, headers)):
-                yield raw[at : at + _RECORD.size + captured]
-        at += _RECORD.size + captured
+def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query]) -> list[Packet]:
+    """The wanted packets of a frame; CaptureError where it is not what the manifest says."""
+    wanted, packets = [], 0
+    for packet in form.packets(unpack(packed)):
+        packets += 1
+        time_us = packet.time_ns // NS_PER_US
+        if not frame.first_us <= time_us <= frame.last_us:
+            raise CaptureError(f"holds a packet of {time_us} us, its manifest says {frame.first_us} to {frame.last_us}")
+        if takes(queries, form.link_type, time_us, packet.data, packet.length):
+            wanted.append(packet)
+    if packets != frame.packets:
+        raise CaptureError(f"holds {packets} packets, its manifest says {frame.packets}; was it changed?")
+    return wanted
+
+
+def _read_whole(segment: Segment, form: Form, queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
+    try:
+        packed = _fetch(segment, 0, segment.file_bytes, cost)
+        digest = hashlib.sha256(packed).hexdigest()
+        if segment.manifest and digest != segment.manifest.sha256:
+            raise CaptureError(f"has sha256 {digest}, its manifest says {segment.manifest.sha256}; it was changed")
+        for packet in form.streamed(packed):
+            if takes(queries, form.link_type, packet.time_ns // NS_PER_US, packet.data, packet.length):
+                yield packet
+    except (CaptureError, AbsentError) as error:
+        cost.damaged.append(_named(error, segment, 0))
+
+
+def _fetch(segment: Segment, offset: int, length: int, cost: Cost) -> bytes:
+    part = segment.fetch(offset, length)
+    if len(part) != length:
+        raise CaptureError(f"gave {len(part)} of {length} bytes; was it cut?")
+    cost.fetches += 1
+    cost.bytes_read += length
+    return part
+
+
+def _named(error: Exception, segment: Segment, offset: int) -> str:
+    words = str(error)
+    return words if segment.name in words else f"{segment.name}:{offset}: {words}"

@@ -54,6 +54,13 @@ def test_a_range_beyond_the_end_is_an_error_not_fewer_bytes(store: Store, offset
         store.get_range("a/b", offset, length)
 
 
+def test_the_size_is_that_of_the_object(store: Store) -> None:
+    store.put("a/b", bytes(12_345))
+    assert store.size("a/b") == 12_345
+    with pytest.raises(AbsentError, match="a/none: no such object"):
+        store.size("a/none")
+
+
 def test_a_range_of_an_absent_object_is_an_error_that_names_it(store: Store) -> None:
     with pytest.raises(AbsentError, match="a/none: no such object"):
         store.get_range("a/none", 0, 1)

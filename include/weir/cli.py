@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TextIO
 
 import typer
 
-from weir.errors import SettingsError, WeirError
+from weir.errors import CaptureError, SettingsError, WeirError
 
 app = typer.Typer(
     add_completion=False,
@@ -41,13 +41,13 @@ def main() -> None:
         raise SystemExit(error.exit_code) from None
 
 
-def say(facts: Any, as_json: bool) -> None:
+def say(facts: Any, as_json: bool, to: TextIO | None = None) -> None:
     """Print what a job returned: one JSON object, or one ``name: value`` line a fact."""
     if as_json:
-        print(json.dumps(facts, sort_keys=True))
+        print(json.dumps(facts, sort_keys=True), file=to)
         return
     for name, value in facts.items():
-        print(f"{name}: {value if not isinstance(value, dict | list) else json.dumps(value)}")
+        print(f"{name}: {value if not isinstance(value, dict | list) else json.dumps(value)}", file=to)
 
 
 def each(verb: str, names: Iterable[str], job: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
@@ -75,6 +75,71 @@ def collect(as_json: AsJson = False) -> None:
     from weir import jobs
 
     say(jobs.collect(jobs.waiting()), as_json)
+
+
+@app.command()
+def packets(
+    places: Annotated[
+        list[Path] | None, typer.Argument(help="Spools, folders of segments, or segments; default: the store.")
+    ] = None,
+    host: Annotated[list[str] | None, typer.Option(help="An address, as source or destination; give two for both sides.")] = None,
+    port: Annotated[list[int] | None, typer.Option(help="A TCP, UDP or SCTP port, as source or destination.", max=65535)] = None,
+    protocol: Annotated[str | None, typer.Option(help="tcp, udp, icmp, icmp6, sctp, gre, esp, arp, or a number.")] = None,
+    flow: Annotated[
+        tuple[str, str, int, str, int] | None,
+        typer.Option(help="A 5-tuple, either way.", metavar="PROTOCOL ADDRESS PORT ADDRESS PORT"),
+    ] = None,
+    one_way: Annotated[bool, typer.Option("--one-way", help="Of --flow, only packets from the first address.")] = False,
+    community_id: Annotated[str | None, typer.Option(help="A Community ID v1, as in the flows and in Zeek.")] = None,
+    alert: Annotated[str | None, typer.Option(help="An alert's id: the packets of the flows it shows as evidence.")] = None,
+    start: Annotated[str | None, typer.Option(help="Not before this time, such as 2026-01-31T09:15:00.25, UTC.")] = None,
+    end: Annotated[str | None, typer.Option(help="Not after this time.")] = None,
+    sensor: Annotated[str, typer.Option(help="Only what this sensor saw.")] = "",
+    link_type: Annotated[int | None, typer.Option(help="Only packets of this LINKTYPE, where there are several.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N.", min=1)] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Read whole segments and check their sha256.")] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="pcap file to write; - is standard output.")] = Path("-"),
+    as_json: AsJson = False,
+) -> None:
+    """Find packets again and write them as one pcap, reading only what the segments' indexes name.
+
+    All conditions must hold for one header of a packet, the outermost or one inside a tunnel. With --out -, the account
+    of what was read goes to standard error. Exits with 6 when something was damaged or missing; the rest is delivered.
+
+    Example: weir packets --host 10.0.0.5 --start 2026-01-31T09:00 --end 2026-01-31T09:05 | tcpdump -n -r -
+    """
+    from weir import jobs
+
+    is_stream = str(out) == "-"
+    if is_stream and sys.stdout.isatty():
+        raise SettingsError("packets: a pcap is nothing for a terminal; name a file with --out, or pipe it into tcpdump -r -")
+    query = jobs.packet_query(
+        hosts=host or (),
+        ports=port or (),
+        protocol=protocol,
+        flow=flow,
+        is_one_way=one_way,
+        community_id=community_id,
+        start=start,
+        end=end,
+    )
+    try:
+        found = jobs.find_packets(
+            query,
+            sys.stdout.buffer if is_stream else out,
+            alert_id=alert or "",
+            places=places or (),
+            sensor=sensor,
+            link_type=link_type,
+            limit=limit,
+            verify=verify,
+        )
+    except BrokenPipeError:  # whoever reads has enough, such as tcpdump -c 5
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    say(found, as_json, sys.stderr if is_stream else sys.stdout)
+    if found["damaged"]:
+        raise CaptureError(f"packets: {len(found['damaged'])} parts could not be read, see damaged; all others were delivered")
 
 
 @app.command()

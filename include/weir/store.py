@@ -68,6 +68,9 @@ class Store(Protocol):
     def get_range(self, key: str, offset: int, length: int) -> bytes:
         """Exactly these bytes of an object, and no others are moved; AbsentError when it does not have them all."""
 
+    def size(self, key: str) -> int:
+        """How many bytes the object has; AbsentError when there is none."""
+
     def get_tagged(self, key: str) -> tuple[bytes, str]:
         """The object and the tag that ``put_if`` asks for."""
 
@@ -146,6 +149,12 @@ class FolderStore:
         except (FileNotFoundError, IsADirectoryError):
             raise AbsentError(f"{self.url}/{key}: no such object") from None
         return _whole_range(part, f"{self.url}/{key}", offset, length)
+
+    def size(self, key: str) -> int:
+        """How many bytes the object has; AbsentError when there is none."""
+        if not self.exists(key):
+            raise AbsentError(f"{self.url}/{key}: no such object")
+        return self._path(key).stat().st_size
 
     def get_tagged(self, key: str) -> tuple[bytes, str]:
         """The object and the tag that ``put_if`` asks for."""
@@ -241,6 +250,10 @@ class S3Store:
         except BotoCoreError as error:  # the connection broke half way
             raise StoreError(f"{self.url}/{key}: could not be read to its end: {error}; run again") from error
         return whole
+
+    def size(self, key: str) -> int:
+        """How many bytes the object has; AbsentError when there is none."""
+        return int(self._call("head_object", key)["ContentLength"])
 
     def get_tagged(self, key: str) -> tuple[bytes, str]:
         """The object and the tag that ``put_if`` asks for."""

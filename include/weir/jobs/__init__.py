@@ -10,6 +10,7 @@ from weir.jobs.accounts import verify_ledger
 from weir.jobs.alerts import alert, alerts_of
 from weir.jobs.drift import drift
 from weir.jobs.features import data_docs, features, quarantined, refused_rows, release, validate, write_suites
+from weir.jobs.find import find_packets, packet_query
 from weir.jobs.flows import flows, flows_of_captures, flows_to_file
 from weir.jobs.keys import alerts_key, candidates_key, flows_key, quarantine_key, scores_key, units, valid_key
 from weir.jobs.packets import chain, collect, waiting
@@ -29,12 +30,14 @@ __all__ = [
     "drift",
     "evaluate",
     "features",
+    "find_packets",
     "flows",
     "flows_key",
     "flows_of_captures",
     "flows_to_file",
     "materialise",
     "models",
+    "packet_query",
     "promote",
     "propose",
     "quarantine_key",

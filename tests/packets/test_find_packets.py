@@ -1,0 +1,479 @@
+"""weir packets: from the store or from folders, over several sensors, to one pcap that tcpdump would have made."""
+
+import json
+import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+
+import pytest
+from moto import mock_aws
+
+from weir import jobs
+from weir.alerts.alert import Alert, Evidence, Lineage, to_dict
+from weir.errors import CaptureError, SettingsError, StoreError
+from weir.jobs.keys import flows_key
+from weir.packets.query import Query
+from weir.store import FolderStore, S3Store, Store
+
+START_US = 1_709_542_800_000_000  # 2024-03-04 09:00 UTC
+HOURS = ("2024-03-04T09", "2024-03-04T10")
+STEP_US = 2_400_000  # 3,000 packets in two hours
+FLOW = ("udp", "10.0.3.1", 20003, "10.0.0.2", 53)
+COMMUNITY_ID = "1:Acc+VAX0N2GPErllF1vhjmQK6/I="  # of FLOW
+
+
+@pytest.fixture(scope="module")
+def made(binary, tmp_path_factory) -> Path:
+    """Two sensors that see a packet each in turn: their files, spool and store, and all packets in one file."""
+    random, folder, packets = Random(5), tmp_path_factory.mktemp("made"), []
+    for i in range(3000):
+        host = (i // 200 + random.randrange(2)) % 16  # each speaks for a while
+        ends = [bytes([10, 0, host, 1]), bytes([10, 0, 0, 2])]
+        ports = [20000 + host, 53]
+        if random.random() < 0.5:
+            ends.reverse()
+            ports.reverse()
+        body = random.randbytes(random.randrange(800))
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(body), i, 0, 64, 17, 0) + b"".join(ends)
+        frame = bytes(12) + b"\x08\x00" + ip + struct.pack(">HHHH", *ports, 8 + len(body), 0) + body
+        time_us = START_US + i * STEP_US
+        packets.append(struct.pack("<IIII", time_us // 10**6, time_us % 10**6, len(frame), len(frame)) + frame)
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
+    for name, chosen in (("east", packets[::2]), ("west", packets[1::2]), ("all", packets)):
+        (folder / f"{name}.pcap").write_bytes(header + b"".join(chosen))
+    for sensor in ("east", "west"):
+        command = [binary, "--sensor", sensor, "-r", folder / f"{sensor}.pcap", "--spool", folder / "spool"]
+        subprocess.run([*command, "--rotate-bytes", "100000", "--rotate-seconds", "3600"], check=True, capture_output=True)
+    shutil.copytree(folder / "spool", folder / "collected")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEIR_SPOOL", str(folder / "collected"))
+        patch.setenv("WEIR_STORE", str(folder / "store"))
+        jobs.collect(jobs.waiting())
+    return folder
+
+
+@pytest.fixture
+def site(made, tmp_path, monkeypatch) -> SimpleNamespace:
+    """A copy of what was made, free to be spoiled."""
+    folder = tmp_path / "site"
+    shutil.copytree(made, folder)
+    for name in ("AWS_ENDPOINT_URL", "WEIR_HOME", "WEIR_SPOOL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WEIR_STORE", str(folder / "store"))
+    return SimpleNamespace(folder=folder, spool=folder / "spool", whole=folder / "all.pcap", out=folder / "found.pcap")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request, site, monkeypatch) -> Iterator[Store]:
+    """The store, with all segments collected."""
+    local = FolderStore(site.folder / "store")
+    if request.param == "folder":
+        yield local
+        return
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("WEIR_STORE", "s3://weir/site")
+    with mock_aws():
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket="weir")
+        remote = S3Store("weir", "site")
+        for key in local.keys("1_packets/"):
+            remote.put(key, local.get(key))
+        yield remote
+
+
+def by_tcpdump(source: Path, *arguments: str) -> bytes:
+    """The pcap that tcpdump writes of what it takes."""
+    command = ["tcpdump", "-r", source, "-w", "-", *arguments]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+ASKED = [
+    (Query(hosts=("10.0.3.1",)), "host 10.0.3.1"),
+    (Query(hosts=("10.0.3.1", "10.0.0.2"), ports=(53,)), "host 10.0.3.1 and host 10.0.0.2 and port 53"),
+    (Query(ends=((FLOW[1], FLOW[2]), (FLOW[3], FLOW[4])), protocol=17), "udp port 20003 and host 10.0.3.1 and host 10.0.0.2"),
+    (Query(community_id=COMMUNITY_ID), "udp port 20003 and host 10.0.3.1 and host 10.0.0.2"),
+    (Query(hosts=("192.0.2.1",)), "host 192.0.2.1"),
+    (Query(), ""),
+]
+
+
+@pytest.mark.parametrize(("query", "text"), ASKED)
+def test_the_file_from_the_store_is_the_one_that_tcpdump_writes(site, store, query, text) -> None:
+    found = jobs.find_packets(query, site.out)
+    assert site.out.read_bytes() == by_tcpdump(site.whole, *([text] if text else []))
+    assert found["damaged"] == found["read_whole"] == []
+    assert found["out"] == str(site.out)
+
+
+@pytest.mark.parametrize(("query", "text"), ASKED)
+def test_the_file_from_a_spool_is_the_one_that_tcpdump_writes(site, query, text) -> None:
+    jobs.find_packets(query, site.out, places=[site.spool])
+    assert site.out.read_bytes() == by_tcpdump(site.whole, *([text] if text else []))
+
+
+def test_only_what_the_index_names_is_read(site, store, monkeypatch) -> None:
+    moved = []
+    for kind in (FolderStore, S3Store):
+        whole = kind.get_range
+        monkeypatch.setattr(kind, "get_range", lambda *a, whole=whole: moved.append(whole(*a)) or moved[-1])
+    found = jobs.find_packets(Query(hosts=("10.0.3.1",)), site.out)
+    assert 0 < found["bytes_read"] < found["bytes_stored"] / 3
+    assert found["bytes_read"] == sum(map(len, moved))
+    assert found["fetches"] == len(moved)
+    assert found["segments_read"] < found["segments"] == len(list(store.keys("1_packets/"))) // 2
+    assert found["packets"] > 0
+
+
+def test_of_a_span_of_time_only_its_hours_are_listed(site, store) -> None:
+    start, end = START_US + 3_599_000_000, START_US + 3_605_000_000
+    times = [(START_US + i * STEP_US) for i in range(3000)]
+    everything = jobs.find_packets(Query(), site.out)
+    found = jobs.find_packets(Query(start_us=start, end_us=end), site.out)
+    assert found["packets"] == sum(start <= time <= end for time in times)
+    assert found["segments"] == everything["segments"]  # it touches both hours
+    east = jobs.find_packets(Query(start_us=start, end_us=START_US + 3_599_999_999), site.out, sensor="east")
+    keys = [key for key in store.keys(f"1_packets/east/{HOURS[0]}/") if key.endswith(".zst")]
+    assert east["segments"] == len(keys) < found["segments"]
+
+
+def test_a_sensor_is_found_alone(site, store) -> None:
+    found = jobs.find_packets(Query(), site.out, sensor="east")
+    assert site.out.read_bytes() == by_tcpdump(site.folder / "east.pcap")
+    assert found["packets"] == 1500
+    jobs.find_packets(Query(), site.out, places=[site.spool], sensor="west")
+    assert site.out.read_bytes() == by_tcpdump(site.folder / "west.pcap")
+
+
+def test_a_limit_takes_the_first_by_time(site, store) -> None:
+    found = jobs.find_packets(Query(), site.out, limit=7)
+    assert site.out.read_bytes() == by_tcpdump(site.whole, "-c", "7")
+    assert (found["packets"], found["limit"]) == (7, 7)
+    assert found["frames_read"] < found["frames"]
+
+
+def test_the_stored_flows_turn_a_community_id_into_addresses(site, store) -> None:
+    blind = jobs.find_packets(Query(community_id=COMMUNITY_ID), site.out)
+    assert blind["addresses"].startswith("not known")
+    assert blind["bytes_read"] == blind["bytes_stored"]
+    for unit in jobs.units("1_packets/"):
+        jobs.flows(unit)
+    found = jobs.find_packets(Query(community_id=COMMUNITY_ID), site.out)
+    assert found["addresses"].startswith("10.0.")
+    assert found["packets"] == blind["packets"] > 0
+    assert found["bytes_read"] < blind["bytes_read"] / 2
+    assert site.out.read_bytes() == by_tcpdump(site.whole, "udp port 20003 and host 10.0.3.1 and host 10.0.0.2")
+
+
+def an_alert(**parts) -> Alert:
+    flow = {"table": "flows", "row_id": 1, "packets": 1, "bytes": 1, "is_anomalous": True, "segment": "", "offset": 24}
+    shown = tuple(
+        Evidence(**flow, start_us=START_US + since, duration_us=60_000_000, src_ip=host, src_port=port, dst_ip="10.0.0.2",
+                 dst_port=53, protocol=17)
+        for host, port, since in (("10.0.3.1", 20003, 1_500_000_000), ("10.0.4.1", 20004, 1_980_000_000))
+    )  # fmt: skip
+    whole = Alert(
+        alert_id="83f2550c82ad4d1b", fingerprint="", sensor_id="east", host="10.0.3.1", hour=HOURS[0], peers=(),
+        tables=("flows",),
+        kind_hint=None, first_us=START_US, last_us=START_US + 3_599_999_999, severity="medium", rows_n=2, p_value=0.1, score=1.0,
+        reasons=(), evidence=shown, lineage=Lineage(), words="10.0.3.1 did something",
+    )  # fmt: skip
+    return replace(whole, **parts)
+
+
+def keep(store: Store, alert: Alert) -> None:
+    store.put("6_alerts/state.json", b"{}")
+    store.put(f"6_alerts/sent/{alert.alert_id}", b"")
+    store.put(f"6_alerts/east/{alert.hour}.json", json.dumps([to_dict(alert)]).encode())
+
+
+def test_an_alert_shows_the_packets_of_its_flows_in_their_time(site, store, pcaps) -> None:
+    keep(store, an_alert())
+    found = jobs.find_packets(Query(), site.out, alert_id="83f2550c82ad4d1b")
+    spans = [(20003, START_US + 1_500_000_000), (20004, START_US + 1_980_000_000)]
+    east = pcaps.read_pcap((site.folder / "east.pcap").read_bytes())[1]
+    wanted = [
+        one
+        for one in east
+        if any(
+            port.to_bytes(2) in (one.data[34:36], one.data[36:38]) and start <= one.time_ns // 1000 <= start + 60_000_000
+            for port, start in spans
+        )
+    ]
+    assert pcaps.read_pcap(site.out.read_bytes())[1] == wanted
+    assert found["packets"] == len(wanted) > 5
+    assert (found["alert"], found["flows"]) == ("10.0.3.1 did something", 2)
+    later = jobs.find_packets(Query(start_us=START_US + 1_900_000_000), site.out, alert_id="83f2550c82ad4d1b")
+    assert 0 < later["packets"] < found["packets"]
+
+
+def test_an_alert_without_flows_shows_its_host_in_its_time(site, store) -> None:
+    keep(store, an_alert(evidence=()))
+    jobs.find_packets(Query(), site.out, alert_id="83f2550c82ad4d1b")
+    (site.folder / "hour.pcap").write_bytes(by_tcpdump(site.folder / "east.pcap", "-c", "750"))
+    assert site.out.read_bytes() == by_tcpdump(site.folder / "hour.pcap", "host 10.0.3.1")
+
+
+def test_an_alert_that_is_not_there_and_one_that_is_asked_twice_are_refused(site, store) -> None:
+    with pytest.raises(StoreError, match="no alert 'ffff'"):
+        jobs.find_packets(Query(), site.out, alert_id="ffff")
+    keep(store, an_alert())
+    with pytest.raises(SettingsError, match="--alert names its flows itself"):
+        jobs.find_packets(Query(protocol=6), site.out, alert_id="83f2550c82ad4d1b")
+
+
+def test_a_damaged_frame_is_named_and_all_others_are_delivered(site, pcaps) -> None:
+    victim = sorted(site.spool.glob("east*.zst"))[2]
+    manifest = json.loads(victim.with_name(victim.name.replace(".pcap.zst", ".json")).read_text())
+    (frame,) = manifest["frames"]
+    whole = bytearray(victim.read_bytes())
+    whole[frame["offset"] + frame["length"] // 2] ^= 1
+    victim.write_bytes(whole)
+    found = jobs.find_packets(Query(), site.out, places=[site.spool])
+    assert found["damaged"] == [found["damaged"][0]]
+    assert found["damaged"][0].startswith(f"{victim}:{frame['offset']}: is no whole zstd frame")
+    assert found["packets"] == 3000 - frame["packets"] == len(pcaps.read_pcap(site.out.read_bytes())[1])
+
+
+@pytest.mark.parametrize("change", ["packets", "first_us"])
+def test_a_frame_that_is_not_as_its_manifest_says_is_named(site, change) -> None:
+    path = sorted(site.spool.glob("east*.json"))[2]
+    said = json.loads(path.read_text())
+    if change == "packets":
+        said["frames"][0]["packets"] -= 1
+        said["packets"] -= 1
+        said["counters"]["written"] -= 1
+        said["counters"]["read"] -= 1
+        said["counters"]["received"] -= 1
+    else:
+        said["frames"][0]["first_us"] += 1
+    path.write_text(json.dumps(said))
+    found = jobs.find_packets(Query(), site.out, places=[site.spool])
+    assert len(found["damaged"]) == 1
+    assert "its manifest says" in found["damaged"][0]
+
+
+def test_a_segment_that_is_gone_is_named_and_the_others_are_delivered(site, store) -> None:
+    gone = next(key for key in store.keys("1_packets/west/") if key.endswith(".zst"))
+    held = json.loads(store.get(gone.replace(".pcap.zst", ".json")))["packets"]
+    store.delete(gone)
+    found = jobs.find_packets(Query(), site.out)
+    assert found["damaged"] == [f"{store.url}/{gone}: no such segment, but its manifest is there; was it deleted?"]
+    assert found["packets"] == 3000 - held
+
+
+def test_a_segment_cut_short_is_named(site, store) -> None:
+    key = next(key for key in store.keys("1_packets/west/") if key.endswith(".zst"))
+    store.put(key, store.get(key)[:-5])
+    found = jobs.find_packets(Query(), site.out)
+    assert len(found["damaged"]) == 1
+    assert key in found["damaged"][0]
+    assert 0 < found["packets"] < 3000
+
+
+@pytest.mark.parametrize("how", ["gone", "unsound"])
+def test_without_an_index_the_whole_segment_is_read_and_that_is_said(site, store, how) -> None:
+    key = next(key for key in store.keys("1_packets/west/") if key.endswith(".json"))
+    if how == "gone":
+        store.delete(key)
+    else:
+        store.put(key, b"{}")
+    found = jobs.find_packets(Query(hosts=("10.0.3.1",)), site.out)
+    assert site.out.read_bytes() == by_tcpdump(site.whole, "host 10.0.3.1")
+    assert len(found["read_whole"]) == 1
+    assert found["read_whole"][0].startswith(f"{store.url}/{key.removesuffix('.json')}.pcap.zst: ")
+    assert found["damaged"] == []
+
+
+def test_verifying_reads_whole_segments_and_finds_one_that_was_changed(site, pcaps) -> None:
+    found = jobs.find_packets(Query(), site.out, places=[site.spool], verify=True)
+    assert site.out.read_bytes() == by_tcpdump(site.whole)
+    assert len(found["read_whole"]) == found["segments"]
+    victim = sorted(site.spool.glob("west*.zst"))[0]
+    manifest = victim.with_name(victim.name.replace(".pcap.zst", ".json"))
+    said = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**said, "sha256": "0" * 64}))
+    found = jobs.find_packets(Query(), site.out, places=[site.spool], verify=True)
+    assert [one.split(": ")[0] for one in found["damaged"]] == [f"{victim}:0"]
+    assert "its manifest says 000000" in found["damaged"][0]
+    assert found["packets"] == 3000 - said["packets"]
+
+
+def test_a_lone_segment_cut_in_the_middle_gives_what_lies_before(site, pcaps) -> None:
+    first = sorted(site.spool.glob("east*.zst"))[0]
+    lone = site.folder / "lone.pcap.zst"
+    plain = pcaps.unpack(first)
+    packed = subprocess.run(["zstd", "-q", "-c", "--no-check"], input=plain[:-10], check=True, capture_output=True).stdout
+    lone.write_bytes(packed)
+    found = jobs.find_packets(Query(), site.out, places=[lone])
+    assert found["damaged"] == [f"{lone}:0: ends inside a record; was it cut?"]
+    assert plain.startswith(site.out.read_bytes()[24:][:1000], 24)
+    assert found["packets"] > 50
+
+
+def test_times_of_nanoseconds_and_microseconds_are_put_together_exactly(site, capture, pcaps) -> None:
+    fine = [pcaps.Packet((START_US + i * STEP_US) * 1000 + 1_234_567, pcaps.ethernet(i, source="10.9.9.9")) for i in range(20)]
+    source = site.folder / "fine.pcap"
+    source.write_bytes(pcaps.pcap_bytes(fine, magic=pcaps.NANO))
+    capture("--sensor", "fine", "-r", source, spool=site.spool)
+    jobs.find_packets(Query(end_us=START_US + 20 * STEP_US), site.out, places=[site.spool])
+    coarse = pcaps.read_pcap(site.whole.read_bytes())[1][:21]
+    assert pcaps.read_pcap(site.out.read_bytes())[1] == sorted([*coarse, *fine])
+
+
+def test_packets_of_one_moment_keep_the_order_of_sensor_and_capture(site, capture, pcaps) -> None:
+    spool = site.folder / "moment"
+    for sensor in ("b", "a"):
+        packets = [pcaps.Packet(START_US * 1000, pcaps.ethernet(i, source=f"10.0.0.{ord(sensor)}")) for i in range(300)]
+        source = site.folder / f"{sensor}.pcap"
+        source.write_bytes(pcaps.pcap_bytes(packets))
+        capture("--sensor", sensor, "-r", source, "--rotate-bytes", 5_000, spool=spool)
+    jobs.find_packets(Query(), site.out, places=[spool])
+    wanted = [p for sensor in ("a", "b") for p in pcaps.read_pcap((site.folder / f"{sensor}.pcap").read_bytes())[1]]
+    assert pcaps.read_pcap(site.out.read_bytes())[1] == wanted
+
+
+def test_packets_that_came_late_are_put_in_order(site, capture, pcaps) -> None:
+    random = Random(1)
+    packets = [pcaps.Packet((START_US + random.randrange(10**9)) * 1000, pcaps.ethernet(i, size=300)) for i in range(2000)]
+    source, spool = site.folder / "late.pcap", site.folder / "late"
+    source.write_bytes(pcaps.pcap_bytes(packets))
+    capture("-r", source, "--rotate-bytes", 50_000, "--rotate-seconds", 10**6, spool=spool)
+    jobs.find_packets(Query(), site.out, places=[spool])
+    assert pcaps.read_pcap(site.out.read_bytes())[1] == sorted(packets, key=lambda one: one.time_ns)
+
+
+def test_segments_of_several_link_types_are_not_mixed(site, capture, pcaps) -> None:
+    raw = [pcaps.Packet(START_US * 1000, pcaps.ethernet(1)[14:])]
+    source = site.folder / "raw.pcap"
+    source.write_bytes(pcaps.pcap_bytes(raw, link_type=101))
+    capture("--sensor", "raw", "-r", source, spool=site.spool)
+    with pytest.raises(SettingsError, match=r"have 1 \(.*\), 101 \(.*\); choose one with --link-type or --sensor"):
+        jobs.find_packets(Query(), site.out, places=[site.spool])
+    jobs.find_packets(Query(), site.out, places=[site.spool], link_type=101)
+    assert pcaps.read_pcap(site.out.read_bytes()) == (101, raw)
+    assert jobs.find_packets(Query(), site.out, places=[site.spool], link_type=1)["packets"] == 3000
+
+
+def test_what_was_set_aside_and_what_is_unfinished_is_left_out(site) -> None:
+    everything = jobs.find_packets(Query(), site.out, places=[site.spool])
+    (site.spool / "refused").mkdir()
+    for path in list(site.spool.glob("east*-000002.*")):
+        path.rename(site.spool / "refused" / path.name)
+    (site.spool / ".west-part.pcap.zst.part").write_bytes(b"x")
+    (site.spool / ".hidden.pcap.zst").write_bytes(b"x")
+    found = jobs.find_packets(Query(), site.out, places=[site.spool])
+    assert found["segments"] == everything["segments"] - 1
+    assert found["damaged"] == []
+
+
+def test_places_without_segments_are_refused(site) -> None:
+    (site.folder / "none").mkdir()
+    for place in (site.folder / "none", site.folder / "absent", site.whole):
+        with pytest.raises(CaptureError, match=str(place)):
+            jobs.find_packets(Query(), site.out, places=[place])
+    with pytest.raises(StoreError, match=r"1_packets/north: no segments of that time"):
+        jobs.find_packets(Query(), site.out, sensor="north")
+    assert not site.out.exists()
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(site) -> None:
+    with pytest.raises(StoreError, match="cannot be written: No such file or directory"):
+        jobs.find_packets(Query(), site.folder / "absent" / "x.pcap", places=[site.spool])
+    before = set(site.folder.iterdir())
+    site.out.mkdir()
+    with pytest.raises(StoreError, match=r"found\.pcap: cannot be written"):
+        jobs.find_packets(Query(), site.out, places=[site.spool])
+    assert set(site.folder.iterdir()) == before | {site.out}
+
+
+def weir(*arguments: object, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "weir.cli", "packets", *map(str, arguments)], capture_output=True, **options)
+
+
+def test_the_command_pipes_into_tcpdump_and_accounts_on_stderr(site) -> None:
+    start, end = "2024-03-04T09:30", "2024-03-04T09:40:00Z"
+    done = weir(site.spool, "--flow", *FLOW, "--start", start, "--end", end, "--json")
+    assert done.returncode == 0, done.stderr
+    asked = {"protocol": "udp", "flow": FLOW, "start": start, "end": end}
+    jobs.find_packets(jobs.packet_query(**asked), site.out, places=[site.spool])
+    assert done.stdout == site.out.read_bytes()
+    facts = json.loads(done.stderr)
+    assert facts["out"] == "-"
+    assert facts["bytes_read"] < facts["bytes_stored"]
+    assert facts["packets"] == subprocess.run(
+        ["tcpdump", "-n", "-r", "-"], input=done.stdout, capture_output=True, check=True
+    ).stdout.count(b"\n")
+
+
+def test_the_command_writes_a_file_and_accounts_on_stdout(site) -> None:
+    done = weir(site.spool, "--host", "10.0.3.1", "-o", site.out)
+    assert done.returncode == 0, done.stderr
+    assert site.out.read_bytes() == by_tcpdump(site.whole, "host 10.0.3.1")
+    assert f"bytes_stored: {sum(path.stat().st_size for path in site.spool.glob('*.zst'))}\n" in done.stdout.decode()
+    assert f"out: {site.out}\n" in done.stdout.decode()
+
+
+def test_the_command_exits_with_6_where_something_was_damaged(site) -> None:
+    victim = sorted(site.spool.glob("east*.zst"))[2]
+    victim.write_bytes(victim.read_bytes()[:-1])
+    done = weir(site.spool, "-o", site.out)
+    assert done.returncode == 6
+    assert b"1 parts could not be read" in done.stderr
+    assert str(victim).encode() in done.stdout
+    assert site.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "10.0.0"], "does not appear to be an IPv4 or IPv6 address"),
+        (["--protocol", "tpc"], "'tpc': not a protocol; give one of icmp, tcp, udp"),
+        (["--protocol", "256"], "'256': not a protocol"),
+        (["--start", "yesterday"], "--start 'yesterday': not a time; write it as"),
+        (["--start", "2024-03-04T10", "--end", "2024-03-04T09"], "--end 2024-03-04T09 lies before --start 2024-03-04T10"),
+        (["--community-id", "1:x"], "'1:x': not a Community ID"),
+        (["--one-way"], "--one-way says which way of --flow"),
+        (["--flow", *map(str, FLOW), "--protocol", "tcp"], "--protocol tcp contradicts --flow, which says udp"),
+    ],
+)
+def test_a_question_that_is_not_understood_exits_with_2_and_says_what_is_wrong(tmp_path, arguments, words) -> None:
+    done = weir(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr.decode()
+    assert done.stdout == b""
+
+
+def test_no_pcap_is_poured_onto_a_terminal(site) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "weir.cli", "packets", site.spool]
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 2
+    assert b"a pcap is nothing for a terminal" in done.stderr
+
+
+def test_a_reader_that_has_enough_is_no_mistake(site) -> None:
+    command = f"{sys.executable} -m weir.cli packets {site.spool} | tcpdump -n -r - -c 3"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert done.stdout.count(b"\n") == 3
+
+
+def test_flows_are_looked_up_in_the_hours_asked_for_only(site, store) -> None:
+    jobs.flows(f"east/{HOURS[0]}")
+    store.put(flows_key(f"east/{HOURS[1]}"), b"no table")
+    query = Query(community_id=COMMUNITY_ID, end_us=START_US + 3_599_000_000)
+    assert HOURS[0] in jobs.find_packets(query, site.out)["addresses"]

@@ -114,6 +114,15 @@ def test_the_scan_becomes_an_alert_that_explains_itself(home: Path) -> None:
     assert {found["segment"] for found in scan["evidence"]} <= stored
 
 
+def test_the_packets_of_the_scan_are_those_of_the_flows_it_shows(home: Path) -> None:
+    scan = next(one for one in jobs.alerts_of(ATTACKED) if (one["kind_hint"] or {}).get("name", "").startswith("port scan"))
+    found = jobs.find_packets(jobs.packet_query(), home / "scan.pcap", alert_id=scan["alert_id"])
+    assert found["damaged"] == []
+    assert found["packets"] == sum(flow["packets"] for flow in scan["evidence"]) > 0
+    assert found["bytes_read"] < found["bytes_stored"]
+    assert jobs.flows_to_file([home / "scan.pcap"], home / "scan.parquet")["flows"] == len(scan["evidence"])
+
+
 def test_every_job_run_again_leaves_the_same_objects(home: Path) -> None:
     before = contents(home / "store")
     jobs.flows(ATTACKED)

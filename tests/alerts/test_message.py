@@ -21,6 +21,7 @@ def test_the_text_tells_what_an_analyst_asks_first(scan: dict[str, Any]) -> None
     assert "10.0.0.9 (1,994 flows)" in sent["text"]
     assert "2024-03-04 09:00:00 to 2024-03-04 09:01:00 UTC" in sent["text"]
     assert "to 10.0.0.9 port 1 TCP, 1 packet, 60 B: segment" in sent["text"]
+    assert f"See them: weir packets --alert {alert.alert_id} -o {alert.alert_id}.pcap" in sent["text"].splitlines()
     assert sent["name"] == alert.alert_id
 
 

@@ -101,6 +101,14 @@ def test_an_ordinary_day_tells_what_everybody_asks(days: dict[str, Facts]) -> No
         assert words in text, words
 
 
+def test_an_alert_tells_the_command_that_shows_its_packets(days: dict[str, Facts]) -> None:
+    (first, *_) = [one for one in days["ordinary"]["alerts"] if one["delivery"] == "delivered"]
+    command = f"See them: weir packets --alert {first['alert_id']} -o {first['alert_id']}.pcap"
+    assert command in page(days["ordinary"])
+    strange = {**first, "alert_id": "x; reboot"}
+    assert "See them" not in page({**days["ordinary"], "alerts": [strange]})
+
+
 def test_an_empty_day_says_what_is_missing(days: dict[str, Facts]) -> None:
     for part in parts(days["empty"]):
         assert part.empty or part.id == "reading", part.title

@@ -63,10 +63,17 @@ def text(alert: Alert) -> str:
         "Where its packets are:",
         *(_where(e) for e in alert.evidence[:EVIDENCE_SHOWN]),
         *(["  no flow of this host in these windows"] if not alert.evidence else []),
+        f"See them: {see(alert)}",
         "",
         f"Alert {alert.alert_id}, fingerprint {alert.fingerprint}, model {clean(alert.lineage.model_id) or 'unknown'}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def see(alert: Alert) -> str:
+    """The command that writes the packets of an alert into a file; nothing in it comes out of a packet."""
+    name = NOT_A_NAME.sub("_", alert.alert_id)
+    return f"weir packets --alert {name} -o {name}.pcap"
 
 
 def when(us: int) -> str:

@@ -73,7 +73,7 @@ def _card(alert: Facts) -> Card:
         ("Ids", f"alert {alert['alert_id']}, fingerprint {alert['fingerprint']}"),
     ]
     reasons = [(r["words"], float(r["share"])) for r in alert["reasons"][:REASONS_MOST]]
-    packets = [_packets(e) for e in alert["evidence"][:EVIDENCE_MOST]]
+    packets = [*(_packets(e) for e in alert["evidence"][:EVIDENCE_MOST]), *_see(str(alert["alert_id"]))]
     return Card(alert["severity"], alert["words"], _status(alert), facts, reasons, packets, alert.get("notes", []))
 
 
@@ -93,6 +93,12 @@ def _packets(flow: Facts) -> str:
     ends = f"{_end(flow['src_ip'], flow['src_port'])} → {_end(flow['dst_ip'], flow['dst_port'])} {protocol(flow['protocol'])}"
     frame = f" (frame {flow['frame']})" if flow.get("frame") is not None else ""
     return f"{ends}, {plural(flow['packets'], 'packet')}: segment {flow['segment'][:12]}, byte {number(flow['offset'])}{frame}"
+
+
+def _see(alert_id: str) -> list[str]:
+    """The command that writes an alert's packets into a file; none for an id that we did not make."""
+    is_ours = alert_id.isascii() and alert_id.isalnum()
+    return [f"See them: weir packets --alert {alert_id} -o {alert_id}.pcap"] if is_ours else []
 
 
 def _end(address: str, port: int) -> str:

@@ -1,168 +1,129 @@
-"""What the flow core costs: speed against bare parsing, memory, hand-over, instructions.
-
-    bin/bench            builds what is needed, makes the captures and prints the table
-
-Each figure is the minimum of several runs in CPU seconds, user and system together, of one process on one core; so other
-work on the machine disturbs it least. A run whose packets or flows are not those expected fails.
-"""
+"""What the flow core costs by itself: against bare parsing, in memory, to Python, in instructions."""
 
 from __future__ import annotations
 
 import json
-import platform
 import re
-import resource
-import shutil
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-BENCH = ROOT / "build" / "bench" / "bench" / "weir-core-bench"
-CAPTURES = ROOT / "build" / "bench" / "captures"
-RUNS = 9
-PACKETS = 1_000_000
+import peers
+from figures import Figure, absent
+from processes import AbsentError, Run, WrongError, run
+from samples import CORE, STRESS1M, Sample, head, most_alive, ready
+
+ROUNDS = 7
+MB = 10**6
+MIB = 1 << 20
+BYTES_PER_FLOW, ROOM = 400, 64 * MB
+CAPPED_FLOWS, CAPPED_ROOM = 500_000, 96 * MB
+READING = 160 * MB
 HEADS = (10_000, 100_000)
-TABLE_MB = (64, 256)
 ROWS = (10_000, 1_000_000)
-RECORD_HEADER = 16
-FILE_HEADER = 24
+ROWS_PER_PACKET = 0.6  # of a flood
+HAND_OVERS = 9
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table: what, how much, and whether that is as good as promised."""
-
-    id: str
-    what: str
-    value: str
-    target: str
-    is_met: bool
+def core(mode: str, sample: Sample, *options: object) -> tuple[Run, dict[str, Any]]:
+    """One run over a whole capture, all of whose packets must have been read."""
+    taken = run([CORE, mode, ready(sample), 1, *options])
+    told = json.loads(taken.output)
+    if told["packets"] != sample.packets:
+        raise WrongError(f"{mode} of {sample.name}: {told['packets']} of {sample.packets} packets were read")
+    return taken, told
 
 
-def capture(kind: str) -> Path:
-    """The capture of this kind, made when it is not there yet."""
-    path = CAPTURES / f"{kind}.pcap"
-    if not path.exists():
-        CAPTURES.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, ROOT / "benchmarks" / "captures.py", kind, path, str(PACKETS)], check=True)
-    return path
+def best_of_turns(sample: Sample, modes: tuple[str, ...], rounds: int = ROUNDS) -> dict[str, dict[str, Any]]:
+    """The best run of each mode, the modes taking turns; all runs of a mode must find as many flows."""
+    told: dict[str, list[dict[str, Any]]] = {mode: [] for mode in modes}
+    for _ in range(rounds):
+        for mode in modes:
+            told[mode].append(core(mode, sample)[1])
+    for mode, results in told.items():
+        if len({result["flows"] for result in results}) != 1:
+            raise WrongError(f"{mode} of {sample.name}: the runs differ in their flows")
+    return {mode: min(results, key=lambda result: float(result["cpu_s"])) for mode, results in told.items()}
 
 
-def head(path: Path, packets: int) -> Path:
-    """The first packets of a capture as one of its own."""
-    out = path.with_name(f"{path.stem}-{packets}.pcap")
-    data, at = path.read_bytes(), FILE_HEADER
-    for _ in range(packets):
-        at += RECORD_HEADER + int.from_bytes(data[at + 8 : at + 12], "little")
-    out.write_bytes(data[:at])
-    return out
+def share_of_parsing(mix: Sample, stress: Sample) -> Iterator[Figure]:
+    """P2: the engine's speed as a share of bare parsing by the same program."""
+    for sample, promised in ((mix, 45), (stress, 11)):
+        best = best_of_turns(sample, ("parse", "flows"))
+        parse, flows = best["parse"]["cpu_s"], best["flows"]["cpu_s"]
+        speeds = [sample.packets / seconds / 1e6 for seconds in (parse, flows)]
+        words = f"{speeds[1]:.1f} of {speeds[0]:.1f} million packets per CPU s, {best['flows']['flows']:,} flows"
+        yield Figure(
+            "P2", f"flow engine as a share of bare parsing, {sample.name}", 100 * parse / flows, promised, True, "%", words
+        )
 
 
-def run(mode: str, path: Path, runs: int = RUNS, memory_mb: int = 1_024) -> dict[str, Any]:
-    """The fastest of some runs."""
-    out = subprocess.run([BENCH, mode, path, str(runs), str(memory_mb)], check=True, capture_output=True, text=True).stdout
-    results = [json.loads(line) for line in out.splitlines()]
-    assert {result["packets"] for result in results} == {PACKETS}, f"{path}: not all packets were read"
-    return min(results, key=lambda result: float(result["cpu_s"]))
+def memory(mix: Sample, stress: Sample) -> Iterator[Figure]:
+    """P5: the largest the process of the engine becomes."""
+    alive = most_alive(ready(stress))
+    taken, told = core("flows", stress)
+    words = f"{taken.rss_bytes / MB:,.0f} MB with {alive:,} flows at once"
+    each = (taken.rss_bytes - ROOM) / alive
+    yield Figure("P5", f"memory for a live flow beyond 64 MB, {stress.name}", each, BYTES_PER_FLOW, False, "B", words)
 
-
-def share_of_parsing(kind: str, least: float) -> Figure:
-    """P2: flows as a share of bare parsing."""
-    parse, flows = run("parse", capture(kind)), run("flows", capture(kind))
-    share = parse["cpu_s"] / flows["cpu_s"]
-    words = f"{share:.1%} ({parse['mpps']:.1f} Mpps parsed, {flows['mpps']:.2f} Mpps to {flows['flows']:,} flows)"
-    return Figure("P2", f"flows as a share of parsing, {kind}", words, f"{least:.0%}", share >= least)
-
-
-def table_memory(memory_mb: int) -> Figure:
-    """P5: memory of the process beyond its result, with the flow table capped."""
-    result = run("flows", capture("flood"), runs=1, memory_mb=memory_mb)
-    taken = result["rss_mib"] - result["result_mib"]
-    return Figure(
-        "P5",
-        f"memory beyond the result, table capped at {memory_mb} MiB",
-        f"{taken:.0f} MiB",
-        "cap + 96 MiB",
-        taken <= memory_mb + 96,
+    limit = CAPPED_FLOWS * BYTES_PER_FLOW
+    taken, capped = core("flows", stress, limit // MIB)
+    words = (
+        f"{capped['flows'] - told['flows']:,} more rows, as flows were exported early" if capped["flows"] > told["flows"] else ""
     )
+    what = f"memory with the table capped at {CAPPED_FLOWS:,} flows, {stress.name}"
+    yield Figure("P5", what, taken.rss_bytes / MB, (limit + CAPPED_ROOM) / MB, False, "MB", words)
+
+    taken, _ = core("flows", mix)
+    words = f"a file of {ready(mix).stat().st_size / MB:,.0f} MB"
+    yield Figure("P5", f"memory of reading a file, {mix.name}", taken.rss_bytes / MB, READING / MB, False, "MB", words)
 
 
-def hand_over(rows: int) -> Figure:
-    """P8: from the core to pyarrow, and whether the columns stay where they are."""
+def hand_over(mix: Sample, stress: Sample) -> Iterator[Figure]:
+    """P8: from the core's columns to pyarrow, where they must stay at the same addresses."""
     import pyarrow as pa
 
     from weir import _native
 
-    batch = _native.build_flows([str(flows_of(rows))], idle_timeout_us=10**6, active_timeout_us=10**9, memory_bytes=1 << 30)
-    times = []
-    for _ in range(RUNS):
-        began = time.perf_counter()
-        table = pa.record_batch(batch)
-        times.append(time.perf_counter() - began)
-    again = pa.record_batch(batch)
-    is_copied = any(
-        table.column(i).buffers()[1].address != again.column(i).buffers()[1].address for i in range(table.num_columns)
-    )
-    words = f"{min(times) * 1e3:.2f} ms, {'copied' if is_copied else 'no copy'}"
-    return Figure("P8", f"{table.num_rows:,} rows to pyarrow", words, "1 ms, no copy", min(times) < 1e-3 and not is_copied)
+    for rows in ROWS:
+        path = Sample("rows", "flood", int(rows / ROWS_PER_PACKET)).path
+        batch = _native.build_flows([str(path)], idle_timeout_us=10**8, active_timeout_us=10**9, memory_bytes=1 << 30)
+        seconds, addresses = [], set()
+        for _ in range(HAND_OVERS):
+            began = time.perf_counter()
+            table = pa.record_batch(batch)
+            seconds.append(time.perf_counter() - began)
+            addresses.add(tuple(table.column(i).buffers()[1].address for i in range(table.num_columns)))
+        if len(addresses) != 1:
+            raise WrongError("the columns were copied")
+        if table.num_rows < rows:
+            raise WrongError(f"{table.num_rows} rows instead of {rows}")
+        words = f"{table.num_columns} columns, same addresses"
+        yield Figure("P8", f"{table.num_rows:,} rows to pyarrow", min(seconds) * 1e3, 1, False, "ms", words)
 
 
-def flows_of(rows: int) -> Path:
-    """A flood with at least this many flows."""
-    path = CAPTURES / f"rows-{rows}.pcap"
-    if not path.exists():
-        subprocess.run([sys.executable, ROOT / "benchmarks" / "captures.py", "flood", path, str(2 * rows)], check=True)
-    return path
-
-
-def instructions(kind: str, most: int) -> Figure:
+def instructions(mix: Sample, stress: Sample) -> Iterator[Figure]:
     """P13: instructions per packet, which other work on the machine cannot change."""
-    counted = []
-    for packets in HEADS:
-        command = [
-            "valgrind",
-            "--tool=callgrind",
-            "--callgrind-out-file=/dev/null",
-            BENCH,
-            "flows",
-            head(capture(kind), packets),
-            "1",
-            "1024",
-        ]
-        err = subprocess.run(command, check=True, capture_output=True, text=True).stderr
-        found = re.search(r"Collected : (\d+)", err)
-        assert found, err
-        counted.append(int(found[1]))
-    each = (counted[1] - counted[0]) / (HEADS[1] - HEADS[0])
-    return Figure("P13", f"instructions per packet, {kind}", f"{each:.0f}", f"at most {most}", each <= most)
+    for sample, promised in ((mix, 900), (STRESS1M, 1_300)):
+        what = f"instructions per packet, {sample.name}"
+        try:
+            valgrind = peers.debian("valgrind")
+        except AbsentError as why:
+            yield absent("P13", what, why)
+            continue
+        counts = [counted(valgrind, head(ready(sample), packets)) for packets in HEADS]
+        each = (counts[1] - counts[0]) / (HEADS[1] - HEADS[0])
+        yield Figure("P13", what, each, promised, False, "", f"valgrind, packets {HEADS[0]:,} to {HEADS[1]:,}")
 
 
-def processor() -> str:
-    """What the machine calls its processor."""
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return found[1] if found else platform.machine()
-
-
-def main() -> int:
-    """Print the table; 1 when a figure is worse than promised."""
-    figures = [share_of_parsing("mixed", 0.45), share_of_parsing("flood", 0.11)]
-    figures += [table_memory(memory_mb) for memory_mb in TABLE_MB]
-    figures += [hand_over(rows) for rows in ROWS]
-    if shutil.which("valgrind"):
-        figures += [instructions("mixed", 900), instructions("flood", 1_300)]
-    else:
-        print("P13 left out: valgrind is not installed", file=sys.stderr)
-    print(f"{processor()}, {platform.system()} {platform.release()}, Python {platform.python_version()}\n")
-    print("| | what | measured | target | |\n|---|---|---|---|---|")
-    for figure in figures:
-        print(f"| {figure.id} | {figure.what} | {figure.value} | {figure.target} | {'met' if figure.is_met else 'missed'} |")
-    print(f"\npeak of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB")
-    return 0 if all(figure.is_met for figure in figures) else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+def counted(valgrind: Path, path: Path) -> int:
+    """Instructions of the engine over a capture."""
+    tool: list[str | Path] = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    command: list[str | Path] = [*tool, CORE, "flows", path, "1", "1024"]
+    done = subprocess.run(command, capture_output=True, text=True, env=peers.environment())
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode != 0 or not found:
+        raise WrongError(f"valgrind: {done.stderr[-200:]}")
+    return int(found[1])

@@ -173,4 +173,5 @@ def checksum(words: NDArray[np.uint16]) -> NDArray[np.uint16]:
     total = words.astype(np.uint64).sum(axis=1)
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)
-    return (~total & 0xFFFF).astype(np.uint16)
+    found: NDArray[np.uint16] = (~total & 0xFFFF).astype(np.uint16)
+    return found

@@ -170,7 +170,8 @@ def rows_of(data: bytes) -> Bytes:
 def sum_of(rows: Bytes) -> Words:
     """The sum of the 16-bit words of each row."""
     wide = rows.astype(np.int64)
-    return wide[:, ::2].sum(axis=1) * 256 + wide[:, 1::2].sum(axis=1)
+    total: Words = wide[:, ::2].sum(axis=1) * 256 + wide[:, 1::2].sum(axis=1)
+    return total
 
 
 def mend(rows: Bytes, at: int, grown: Words, is_udp: bool) -> None:

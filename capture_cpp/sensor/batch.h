@@ -6,8 +6,10 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "counters.h"
+#include "gap.h"
 #include "segment_format.h"
 
 namespace weir::sensor {
@@ -75,6 +77,7 @@ class Batch {
     packets_ = 0;
     truncated_ = 0;
     tally = {};
+    gaps.clear();
     seal_after = false;
   }
   bool empty() const { return size_ == 0; }
@@ -85,6 +88,7 @@ class Batch {
   RecordFormat format;
   // What happened beside the records: kernel_dropped, interface_dropped, unread, filtered.
   Counters tally;
+  std::vector<Gap> gaps;
   std::int64_t last_seen_us = 0;  // time of the last packet read, filtered ones included; 0 without
   bool seal_after = false;        // the segment ends with this batch
 

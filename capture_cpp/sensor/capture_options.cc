@@ -2,10 +2,12 @@
 
 #include <getopt.h>
 
+#include <cctype>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <set>
 #include <string_view>
 
 #include "events.h"
@@ -23,7 +25,8 @@ constexpr char kHelp[] =
   weir-capture -i lo -c 100 -w hundred.pcap
 
 from
-  -i, --interface NAME     capture live; needs the capability CAP_NET_RAW
+  -i, --interface NAME     capture live; needs the capability CAP_NET_RAW. Given several times, each interface
+                           has its own ring, segments and counts, under the name SENSOR-INTERFACE
   -r, --read FILE          read a pcap or pcapng file; - is stdin
   -f, --filter TEXT        take only what this BPF filter matches, such as "tcp port 443"
   -s, --snaplen BYTES      keep at most this much of each packet (262144)
@@ -32,6 +35,7 @@ from
       --anonymise KEYFILE  replace IP addresses, keeping their prefixes (Crypto-PAn), and cut payloads;
                            KEYFILE holds 32 bytes, or 64 hexadecimal digits
       --ring-mb MB         kernel ring buffer (64)
+      --silence SECONDS    tell too_little_traffic after this long without a packet (600); 0 never
       --no-promisc         leave the interface out of promiscuous mode
 to
       --sensor NAME        who this sensor is, in every file name (sensor)
@@ -97,6 +101,15 @@ std::string SensorName(const std::string& text) {
   return text;
 }
 
+// An interface's name as part of a sensor's.
+std::string NameOf(std::string interface) {
+  for (char& letter : interface) {
+    const bool is_plain = std::isalnum(static_cast<unsigned char>(letter)) != 0 || letter == '.' || letter == '-';
+    if (!is_plain) letter = '_';
+  }
+  return interface;
+}
+
 WhenFull Policy(std::string_view text) {
   if (text == "drop-newest") return WhenFull::kDropNewest;
   if (text == "drop-oldest") return WhenFull::kDropOldest;
@@ -104,7 +117,7 @@ WhenFull Policy(std::string_view text) {
   Refuse("--when-full wants drop-newest, drop-oldest or stop, not \"" + std::string(text) + "\"");
 }
 
-enum LongOnly { kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kNoPromisc, kLevel, kUser, kCutPayload, kAnonymise, kNoSandbox, kCheckSandbox };
+enum LongOnly { kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kSilence, kNoPromisc, kLevel, kUser, kCutPayload, kAnonymise, kNoSandbox, kCheckSandbox };
 
 constexpr option kOptions[] = {
     {"interface", required_argument, nullptr, 'i'},
@@ -122,6 +135,7 @@ constexpr option kOptions[] = {
     {"ring-mb", required_argument, nullptr, kRingMb},
     {"spool-mb", required_argument, nullptr, kSpoolMb},
     {"when-full", required_argument, nullptr, kWhenFull},
+    {"silence", required_argument, nullptr, kSilence},
     {"no-promisc", no_argument, nullptr, kNoPromisc},
     {"level", required_argument, nullptr, kLevel},
     {"cut-payload", no_argument, nullptr, kCutPayload},
@@ -142,11 +156,25 @@ void Check(const Options& options) {
     if (options.spool.empty()) Refuse("--check-sandbox wants --spool, the one folder that stays writable");
     return;
   }
-  if (options.interface.empty() == options.file.empty()) Refuse("give either an interface (-i) or a file (-r)");
+  if (options.interfaces.empty() == options.file.empty()) Refuse("give either an interface (-i) or a file (-r)");
+  if (std::set(options.interfaces.begin(), options.interfaces.end()).size() != options.interfaces.size()) Refuse("an interface is given twice");
+  if (options.interfaces.size() > 1 && !options.plain_file.empty()) Refuse("-w takes one interface, as a pcap file does not say from which a packet is; use --spool");
   if (options.spool.empty() && options.plain_file.empty()) Refuse("give a spool (--spool) or a file to write (-w)");
 }
 
 }  // namespace
+
+std::vector<Options> PerInterface(const Options& options) {
+  if (options.interfaces.empty()) return {options};
+  std::vector<Options> streams;
+  for (const std::string& interface : options.interfaces) {
+    Options stream = options;
+    stream.interface = interface;
+    if (options.interfaces.size() > 1) stream.sensor = SensorName(options.sensor + "-" + NameOf(interface));
+    streams.push_back(std::move(stream));
+  }
+  return streams;
+}
 
 std::string PrivacyName(const Options& options) {
   if (!options.key_file.empty()) return "anonymised";
@@ -160,7 +188,7 @@ Options ParseOptions(int argc, char** argv) {
   opterr = 0;
   for (int letter; (letter = getopt_long(argc, argv, ":i:r:f:s:c:w:hV", kOptions, nullptr)) != -1;) {
     switch (letter) {
-      case 'i': options.interface = optarg; break;
+      case 'i': options.interfaces.emplace_back(optarg); break;
       case 'r': options.file = optarg; break;
       case 'f': options.filter = optarg; break;
       case 's': options.snaplen = static_cast<std::uint32_t>(Number("snaplen", optarg, 1, kLargestPacket)); break;
@@ -173,6 +201,7 @@ Options ParseOptions(int argc, char** argv) {
       case kRingMb: options.ring_mb = Number("ring-mb", optarg, 1, kMostRingMb); break;
       case kSpoolMb: options.spool_mb = Number("spool-mb", optarg, 0, kAny >> 20); break;
       case kWhenFull: options.when_full = Policy(optarg); break;
+      case kSilence: options.silence_seconds = Number("silence", optarg, 0, kAny / 1'000'000); break;
       case kNoPromisc: options.promiscuous = false; break;
       case kLevel: options.level = Level(optarg); break;
       case kUser: options.user = optarg; break;

@@ -3,13 +3,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace weir::sensor {
 
 enum class WhenFull { kDropNewest, kDropOldest, kStop };
 
 struct Options {
-  std::string interface;  // one of these two is given
+  std::vector<std::string> interfaces;  // these or the file are given
+  std::string interface;  // the one that this stream is about; empty for a file
   std::string file;       // "-" is stdin
   std::string filter;     // BPF, as tcpdump takes it; empty takes all
   std::string sensor = "sensor";
@@ -20,6 +22,7 @@ struct Options {
   std::uint64_t count = 0;                    // packets accepted before stopping; 0 = no limit
   std::uint64_t rotate_bytes = 64ULL << 20;   // B of pcap in a segment, uncompressed; the collector holds one in memory
   std::uint64_t rotate_seconds = 300;         // s; how late the newest packets are in the spool
+  std::uint64_t silence_seconds = 600;        // s without a packet until it is told; 0 = never
   std::uint64_t ring_mb = 64;                 // MiB of kernel memory; one holds about 2,200 packets of 400 B
   std::uint64_t spool_mb = 0;                 // MiB; 0 = until the disk is full
   WhenFull when_full = WhenFull::kDropNewest;
@@ -32,6 +35,8 @@ struct Options {
   int level = 1;  // of zstd; 1 costs about 2 ns per byte, 0 stores
 };
 
+// The kernel hands over a block of the ring when it is full or this old.
+inline constexpr int kBlockMilliseconds = 100;
 // Full batches that may wait for the disk: 16 MiB beside the ring.
 inline constexpr std::size_t kQueuedBatches = 16;
 // How long a packet may wait in an unfilled batch, and how often the kernel's counters are asked.
@@ -42,6 +47,9 @@ inline constexpr int kDrainMilliseconds = 3000;
 inline constexpr int kDiskRetryMilliseconds = 1000;
 // Acknowledgements kept for their looks after their segments are gone.
 inline constexpr std::size_t kKeptAcks = 1000;
+
+// One for each interface, or one for the file: what each stream of segments is made by.
+std::vector<Options> PerInterface(const Options& options);
 
 // What a manifest says of packets that were edited: "", "cut-payload" or "anonymised".
 std::string PrivacyName(const Options& options);

@@ -1,5 +1,7 @@
 #include "capture_source.h"
 
+#include <iterator>
+
 namespace weir::sensor {
 
 Feeder::Feeder(BatchQueue* queue, Checkpoint* checkpoint, std::uint64_t most)
@@ -31,8 +33,12 @@ void Feeder::SetDrops(std::uint64_t kernel, std::uint64_t interface) {
   checkpoint_->CountDrops(kernel, interface);
 }
 
+void Feeder::AddGaps(std::vector<Gap> gaps) {
+  batch_->gaps.insert(batch_->gaps.end(), std::make_move_iterator(gaps.begin()), std::make_move_iterator(gaps.end()));
+}
+
 void Feeder::HandOver() {
-  if (batch_->empty() && batch_->tally.AllZero() && !batch_->seal_after) return;
+  if (batch_->empty() && batch_->tally.AllZero() && batch_->gaps.empty() && !batch_->seal_after) return;
   queue_->HandOver(std::move(batch_));
   batch_ = queue_->TakeEmpty();
   if (batch_ == nullptr) {

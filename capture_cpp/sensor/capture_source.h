@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "batch.h"
 #include "batch_queue.h"
@@ -25,6 +26,7 @@ class Feeder {
   void Reject(std::int64_t time_us);
   // Packets lost before they could be read, all since the start.
   void SetDrops(std::uint64_t kernel, std::uint64_t interface);
+  void AddGaps(std::vector<Gap> gaps);
   void SetUnread(std::uint64_t packets) { batch_->tally.unread = packets; }
 
   void HandOver();

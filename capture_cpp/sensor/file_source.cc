@@ -44,12 +44,13 @@ class Pipe : public ByteSource {
     std::array<pollfd, 2> events = {{{STDIN_FILENO, POLLIN, 0}, {signal_->descriptor(), POLLIN, 0}}};
     const int ready = ::poll(events.data(), events.size(), kHandOverMilliseconds);
     if (ready == 0) feeder_->HandOver();
-    is_stopped_ = signal_->Take() == Wish::kStop || feeder_->done();
+    is_stopped_ = signal_->Take(&seals_) == Wish::kStop || feeder_->done();
     return events[0].revents != 0;
   }
 
   Feeder* feeder_;
   StopSignal* signal_;
+  std::uint64_t seals_ = 0;  // segments of a file end by its packets alone
   bool is_stopped_ = false;
 };
 
@@ -73,6 +74,7 @@ class FileSource : public CaptureSource {
   FileFilter filter_;
   std::optional<CaptureFile> file_;
   bool is_stopped_ = false;
+  std::uint64_t seals_ = 0;
   std::uint64_t odd_times_ = 0;
 };
 
@@ -86,7 +88,7 @@ void FileSource::Run(Feeder* feeder, StopSignal* signal) {
   Record record;
   for (std::uint64_t packets = 1; !feeder->done() && file_->Next(&record); ++packets) {
     Offer(record, feeder);
-    is_stopped_ = packets % kPacketsPerLook == 0 && signal->Take() == Wish::kStop;
+    is_stopped_ = packets % kPacketsPerLook == 0 && signal->Take(&seals_) == Wish::kStop;
     if (is_stopped_) break;
   }
   if (pipe != nullptr && pipe->is_stopped()) is_stopped_ = true;

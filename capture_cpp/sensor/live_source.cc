@@ -1,16 +1,16 @@
 #include "live_source.h"
 
-#include <linux/filter.h>
-#include <pcap/pcap.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <chrono>
 #include <exception>
 
+#include "clock_watch.h"
 #include "events.h"
-#include "filter.h"
+#include "gap_watch.h"
+#include "link_watch.h"
+#include "ring.h"
 
 namespace weir::sensor {
 namespace {
@@ -18,178 +18,56 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// The kernel hands over a block of the ring when it is full or this old.
-constexpr int kBlockMilliseconds = 100;
-// Signals and counters are looked at between runs of this many packets.
-constexpr int kPacketsPerRun = 8192;
-// Before the first packet counts, those that came while the ring was set up are let go.
-constexpr int kSettleMilliseconds = 1000;
-
-// What the kernel says of this socket, in 64 bits: libpcap's own fields wrap after 71 minutes at 1 Mpps.
-struct KernelTotals {
-  std::uint64_t received = 0;  // on Linux this includes the dropped
-  std::uint64_t dropped = 0;
-  std::uint64_t interface_dropped = 0;
-};
+// While the ring says it is in trouble but the interface is there, this often before it is believed.
+constexpr int kMostTroubles = 100;
 
 class LiveSource : public CaptureSource {
  public:
-  explicit LiveSource(const Options& options);
+  explicit LiveSource(const Options& options)
+      : interface_(options.interface), ring_(options), links_(options.interface),
+        gaps_(options.interface, static_cast<std::int64_t>(options.silence_seconds) * kMicrosecondsPerSecond, Moment::Now()) {
+    links_.Ask();
+  }
 
   std::string Name() const override { return "live:" + interface_; }
   void Run(Feeder* feeder, StopSignal* signal) override;
 
  private:
-  void Activate(const Options& options);
-  void Settle();
-  void SetFilter(const std::string& text);
-  void RejectAll();
   void Capture(Feeder* feeder, StopSignal* signal);
+  // Once a second: counters, clocks, links, and packets that wait in an unfilled batch.
+  void Tick(Feeder* feeder);
+  // Reads the ring; looks after the interface where that fails. How many packets came.
+  int Read(Feeder* feeder);
   void Drain(Feeder* feeder);
   void Wait(const StopSignal& signal) const;
-  // Reads what the ring holds, a bounded number of packets; returns how many.
-  int Dispatch(pcap_handler handler, void* argument);
-  void AskKernel();
+  void HearOfLinks(Feeder* feeder);
+  void Hear(const LinkNews& news, Feeder* feeder);
+  void Removed(Feeder* feeder);
+  void CountInterfaceDrops(std::uint64_t now);
   void CountDrops(Feeder* feeder);
-  // Packets the kernel put into the ring that nobody has seen yet.
-  std::uint64_t Waiting() const { return kernel_.received - kernel_.dropped - read_; }
   static void OnPacket(u_char* self, const pcap_pkthdr* packet, const u_char* data);
 
   std::string interface_;
-  std::unique_ptr<pcap_t, decltype(&pcap_close)> capture_;
-  RecordFormat format_;
-  KernelTotals kernel_;
-  pcap_stat last_stat_ = {};
-  std::uint64_t read_ = 0;
+  Ring ring_;
+  LinkWatch links_;
+  GapWatch gaps_;
+  ClockWatch clocks_;
+  std::string last_name_;
+  std::optional<std::uint64_t> last_interface_drops_;
+  std::uint64_t interface_drops_ = 0;
+  int troubles_ = 0;
   Feeder* feeder_ = nullptr;
 };
-
-pcap_t* Create(const std::string& interface) {
-  char error[PCAP_ERRBUF_SIZE];
-  pcap_t* capture = pcap_create(interface.c_str(), error);
-  if (capture == nullptr) throw SensorError(ExitCode::kCapture, interface + ": " + error);
-  return capture;
-}
-
-std::string WhyNotActive(int outcome, const std::string& interface, const std::string& detail) {
-  switch (outcome) {
-    case PCAP_ERROR_NO_SUCH_DEVICE:
-      return "there is no interface \"" + interface + "\"; `ip link` lists those there are";
-    case PCAP_ERROR_PERM_DENIED:
-    case PCAP_ERROR_PROMISC_PERM_DENIED:
-      return interface + ": capturing needs the capability CAP_NET_RAW; "
-             "run as root, or give it once: setcap cap_net_raw+ep weir-capture";
-    case PCAP_ERROR_IFACE_NOT_UP:
-      return interface + ": the interface is down; `ip link set " + interface + " up` raises it";
-    default:
-      return interface + ": " + (detail.empty() ? pcap_statustostr(outcome) : detail);
-  }
-}
-
-LiveSource::LiveSource(const Options& options)
-    : interface_(options.interface), capture_(Create(options.interface), &pcap_close) {
-  Activate(options);
-  Settle();
-  SetFilter(options.filter);
-}
-
-void LiveSource::Activate(const Options& options) {
-  pcap_t* capture = capture_.get();
-  pcap_set_snaplen(capture, static_cast<int>(options.snaplen));
-  pcap_set_promisc(capture, options.promiscuous ? 1 : 0);
-  pcap_set_timeout(capture, kBlockMilliseconds);
-  pcap_set_immediate_mode(capture, 0);  // one wake-up per packet would cost 30 times as much
-  pcap_set_buffer_size(capture, static_cast<int>(options.ring_mb << 20));
-  format_.nanoseconds = pcap_set_tstamp_precision(capture, PCAP_TSTAMP_PRECISION_NANO) == 0;
-  const int outcome = pcap_activate(capture);
-  if (outcome < 0) throw SensorError(ExitCode::kCapture, WhyNotActive(outcome, interface_, pcap_geterr(capture)));
-  if (outcome > 0) Say(Event("warning").Text("source", Name()).Text("what", WhyNotActive(outcome, interface_, pcap_geterr(capture))));
-  format_.link_type = LinkTypeOfDlt(pcap_datalink(capture));
-  char error[PCAP_ERRBUF_SIZE];
-  // A blocking read on a silent interface never returns, and this sensor must rotate and stop.
-  if (pcap_setnonblock(capture, 1, error) != 0) throw SensorError(ExitCode::kCapture, interface_ + ": " + error);
-}
-
-// Packets that came before the filter was set are let go, and so is the kernel's count of them:
-// from here on, each packet the kernel counts is one that this sensor has to account for.
-void LiveSource::Settle() {
-  RejectAll();
-  const Clock::time_point deadline = Clock::now() + milliseconds(kSettleMilliseconds);
-  do {
-    Dispatch([](u_char* count, const pcap_pkthdr*, const u_char*) { ++*reinterpret_cast<std::uint64_t*>(count); }, &read_);
-    AskKernel();
-    if (Waiting() > 0) poll(nullptr, 0, kBlockMilliseconds / 4);
-  } while (Waiting() > 0 && Clock::now() < deadline);
-  kernel_ = {};
-  read_ = 0;
-}
-
-void LiveSource::SetFilter(const std::string& text) {
-  pcap_t* capture = capture_.get();
-  if (text.empty()) {
-    const int unused = 0;
-    setsockopt(pcap_fileno(capture), SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
-    return;
-  }
-  bpf_program program;
-  if (pcap_compile(capture, &program, text.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0) {
-    throw SensorError(ExitCode::kSettings, FilterMistake(text, interface_, pcap_geterr(capture)));
-  }
-  const int outcome = pcap_setfilter(capture, &program);
-  pcap_freecode(&program);
-  if (outcome != 0) throw SensorError(ExitCode::kSettings, FilterMistake(text, interface_, pcap_geterr(capture)));
-  // libpcap silently filters in user space where the kernel refuses; the counts would not add up then.
-  socklen_t instructions = 0;
-  if (getsockopt(pcap_fileno(capture), SOL_SOCKET, SO_GET_FILTER, nullptr, &instructions) != 0 || instructions == 0) {
-    throw SensorError(ExitCode::kSettings, FilterMistake(text, interface_, "the kernel takes 4096 instructions at most; make it shorter"));
-  }
-}
-
-void LiveSource::RejectAll() {
-  sock_filter reject = {BPF_RET | BPF_K, 0, 0, 0};
-  const sock_fprog program = {1, &reject};
-  if (setsockopt(pcap_fileno(capture_.get()), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
-    throw SensorError(ExitCode::kCapture, interface_ + ": the kernel takes no socket filter");
-  }
-}
 
 void LiveSource::OnPacket(u_char* self, const pcap_pkthdr* packet, const u_char* data) {
   auto* source = reinterpret_cast<LiveSource*>(self);
   if (source->feeder_->done()) return;
-  ++source->read_;
-  source->feeder_->Take(source->format_,
+  source->ring_.CountRead();
+  source->feeder_->Take(source->ring_.format(),
                         {static_cast<std::uint32_t>(packet->ts.tv_sec), static_cast<std::uint32_t>(packet->ts.tv_usec),
                          packet->caplen, packet->len},
                         data);
-  if (source->feeder_->done()) pcap_breakloop(source->capture_.get());
-}
-
-int LiveSource::Dispatch(pcap_handler handler, void* argument) {
-  const int packets = pcap_dispatch(capture_.get(), kPacketsPerRun, handler, static_cast<u_char*>(argument));
-  if (packets == PCAP_ERROR) {
-    throw SensorError(ExitCode::kCapture, interface_ + ": " + pcap_geterr(capture_.get()) + "; what was captured before was sealed");
-  }
-  return packets;
-}
-
-void LiveSource::AskKernel() {
-  pcap_stat now = {};
-  if (pcap_stats(capture_.get(), &now) != 0) return;
-  // Unsigned differences stay right when a field wraps.
-  kernel_.received += now.ps_recv - last_stat_.ps_recv;
-  kernel_.dropped += now.ps_drop - last_stat_.ps_drop;
-  kernel_.interface_dropped += now.ps_ifdrop - last_stat_.ps_ifdrop;
-  last_stat_ = now;
-}
-
-void LiveSource::CountDrops(Feeder* feeder) {
-  AskKernel();
-  feeder->SetDrops(kernel_.dropped, kernel_.interface_dropped);
-}
-
-void LiveSource::Wait(const StopSignal& signal) const {
-  std::array<pollfd, 2> events = {{{pcap_get_selectable_fd(capture_.get()), POLLIN, 0}, {signal.descriptor(), POLLIN, 0}}};
-  poll(events.data(), events.size(), kBlockMilliseconds);
+  if (source->feeder_->done()) source->ring_.BreakLoop();
 }
 
 void LiveSource::Run(Feeder* feeder, StopSignal* signal) {
@@ -198,38 +76,106 @@ void LiveSource::Run(Feeder* feeder, StopSignal* signal) {
   try {
     Capture(feeder, signal);
   } catch (const SensorError&) {
-    trouble = std::current_exception();  // the ring outlives the interface, and what it holds was received
+    trouble = std::current_exception();  // what the ring holds was received all the same
   }
-  RejectAll();
+  ring_.RejectAll();
   if (!feeder->done()) Drain(feeder);
+  feeder->AddGaps(gaps_.Take());
   CountDrops(feeder);
-  feeder->SetUnread(Waiting());
+  feeder->SetUnread(ring_.Waiting());
   if (trouble) std::rethrow_exception(trouble);
 }
 
 void LiveSource::Capture(Feeder* feeder, StopSignal* signal) {
-  Clock::time_point next_hand_over = Clock::now() + milliseconds(kHandOverMilliseconds);
+  Clock::time_point next_tick = Clock::now() + milliseconds(kHandOverMilliseconds);
+  std::uint64_t seals = signal->seals();
   while (!feeder->done()) {
-    const int packets = Dispatch(&OnPacket, this);
-    const Wish wish = signal->Take();
+    HearOfLinks(feeder);
+    const int packets = gaps_.link() == Link::kRemoved ? 0 : Read(feeder);
+    const Wish wish = signal->Take(&seals);
     if (wish == Wish::kStop) return;
-    if (Clock::now() >= next_hand_over || wish == Wish::kSeal) {
-      CountDrops(feeder);
-      wish == Wish::kSeal ? feeder->Seal() : feeder->HandOver();
-      next_hand_over = Clock::now() + milliseconds(kHandOverMilliseconds);
+    if (Clock::now() >= next_tick || wish == Wish::kSeal) {
+      Tick(feeder);
+      const bool alarm = gaps_.TakeAlarm();
+      wish == Wish::kSeal || alarm ? feeder->Seal() : feeder->HandOver();
+      next_tick = Clock::now() + milliseconds(kHandOverMilliseconds);
     }
     if (packets == 0) Wait(*signal);
   }
 }
 
+void LiveSource::Tick(Feeder* feeder) {
+  const Moment now = Moment::Now();
+  clocks_.Look(interface_, now);
+  links_.Ask();
+  HearOfLinks(feeder);
+  gaps_.Look(ring_.read(), now);
+  feeder->AddGaps(gaps_.Take());
+  CountDrops(feeder);
+}
+
+int LiveSource::Read(Feeder* feeder) {
+  const int packets = ring_.Dispatch(&OnPacket, this);
+  if (packets > 0) troubles_ = 0;
+  if (packets >= 0) return packets;
+  links_.Ask();
+  HearOfLinks(feeder);
+  if (gaps_.link() == Link::kUp && (!links_.is_working() || ++troubles_ > kMostTroubles)) {
+    throw SensorError(ExitCode::kCapture, interface_ + ": " + ring_.Trouble() + "; what was captured before was sealed");
+  }
+  return 0;
+}
+
+void LiveSource::HearOfLinks(Feeder* feeder) {
+  for (const LinkNews& news : links_.Take()) Hear(news, feeder);
+}
+
+void LiveSource::Hear(const LinkNews& news, Feeder* feeder) {
+  if (!news.exists) return Removed(feeder);
+  if (gaps_.link() == Link::kRemoved) {
+    if (!ring_.Attach(news.index)) return;
+    links_.Follow(news);
+    last_interface_drops_ = news.dropped;
+    Say(Event("interface_is_back").Text("interface", interface_));
+  }
+  if (!last_name_.empty() && news.name != last_name_) {
+    Say(Event("interface_renamed").Text("interface", last_name_).Text("now", news.name)
+            .Text("what", "capture goes on, under the name it was started with"));
+  }
+  last_name_ = news.name;
+  if (news.dropped) CountInterfaceDrops(*news.dropped);
+  gaps_.SetLink(news.is_up ? Link::kUp : Link::kDown, Moment::Now());
+}
+
+// The kernel has let go of the interface, but not of what lies in the ring.
+void LiveSource::Removed(Feeder* feeder) {
+  if (gaps_.link() == Link::kRemoved) return;
+  Drain(feeder);
+  gaps_.SetLink(Link::kRemoved, Moment::Now());
+}
+
+// A driver that was loaded anew counts from 0.
+void LiveSource::CountInterfaceDrops(std::uint64_t now) {
+  const std::uint64_t before = last_interface_drops_.value_or(now);
+  interface_drops_ += now >= before ? now - before : now;
+  last_interface_drops_ = now;
+}
+
+void LiveSource::CountDrops(Feeder* feeder) { feeder->SetDrops(ring_.AskKernel().dropped(), interface_drops_); }
+
 // The kernel accepts no more, so what it has counted and nobody has read becomes less and less.
 void LiveSource::Drain(Feeder* feeder) {
   const Clock::time_point deadline = Clock::now() + milliseconds(kDrainMilliseconds);
-  for (AskKernel(); Waiting() > 0 && Clock::now() < deadline && !feeder->done(); AskKernel()) {
+  for (ring_.AskKernel(); ring_.Waiting() > 0 && Clock::now() < deadline && !feeder->done(); ring_.AskKernel()) {
     // An error says the interface is gone; the kernel still hands over its last block.
-    const int packets = pcap_dispatch(capture_.get(), kPacketsPerRun, &OnPacket, reinterpret_cast<u_char*>(this));
-    if (packets <= 0) poll(nullptr, 0, kBlockMilliseconds / 4);
+    if (ring_.Dispatch(&OnPacket, this) <= 0) poll(nullptr, 0, kBlockMilliseconds / 4);
   }
+}
+
+void LiveSource::Wait(const StopSignal& signal) const {
+  const bool is_there = gaps_.link() != Link::kRemoved;
+  std::array<pollfd, 3> events = {{{is_there ? ring_.descriptor() : -1, POLLIN, 0}, {signal.descriptor(), POLLIN, 0}, {links_.descriptor(), POLLIN, 0}}};
+  poll(events.data(), events.size(), kBlockMilliseconds);
 }
 
 }  // namespace

@@ -1,59 +1,55 @@
-// weir-capture: one thread reads packets, this one writes segments.
+// weir-capture: for each interface one thread reads packets and one writes segments.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <memory>
 #include <thread>
+#include <vector>
 
-#include "batch_queue.h"
 #include "capture_error.h"
-#include "checkpoint.h"
-#include "events.h"
-#include "file_source.h"
-#include "live_source.h"
-#include "names.h"
-#include "privacy.h"
 #include "capture_options.h"
-#include "recorder.h"
-#include "salvage.h"
+#include "events.h"
 #include "sandbox.h"
 #include "sha256.h"
+#include "spool.h"
 #include "stop_signal.h"
+#include "stream.h"
 
 namespace weir::sensor {
 namespace {
 
-// Runs the source in a thread of its own; what it throws waits until everything read is sealed.
-void Record(const Options& options, CaptureSource* source, StopSignal* signal, Recorder* recorder, Checkpoint* checkpoint) {
-  BatchQueue queue(kQueuedBatches);
-  std::exception_ptr trouble;
-  std::thread capture([&] {
-    Feeder feeder(&queue, checkpoint, options.count);
-    try {
-      source->Run(&feeder, signal);
-    } catch (...) {
-      trouble = std::current_exception();
-    }
-    feeder.HandOver();
-    queue.NoMoreBatches();
-  });
-  try {
-    recorder->Run(&queue);
-  } catch (...) {
-    if (!trouble) trouble = std::current_exception();
-  }
-  queue.NoMoreReading();
-  capture.join();
-  if (trouble) std::rethrow_exception(trouble);
+ExitCode CheckSandboxOf(const Options& options) {
+  const Spool spool(options.spool, options.sensor, 0);
+  return CheckSandbox(spool.folder()) ? ExitCode::kDone : ExitCode::kMistake;
 }
 
-void BeginCheckpoint(const Options& options, const Spool& spool, const std::string& boot_id, const std::string& source,
-                     Checkpoint* checkpoint) {
-  const std::string name = CheckpointName(options.sensor, boot_id);
-  if (const std::error_code error = checkpoint->MakeFile(spool.folder(), name, {source, options.filter, PrivacyName(options)})) {
-    Say(Event("warning").Text("file", spool.path() + "/" + name).Text("why", error.message())
-            .Text("what", "should this sensor be killed, the counts since its last segment are lost"));
+// How one stream went.
+struct Outcome {
+  ExitCode code = ExitCode::kDone;
+  std::exception_ptr trouble;
+};
+
+// Where one stream cannot go on, all end in order, so that whoever starts sensors starts all of them again.
+void RunOne(Stream* stream, StopSignal* signal, Outcome* outcome) {
+  try {
+    outcome->code = stream->Run(signal);
+  } catch (...) {
+    outcome->trouble = std::current_exception();
+    signal->Stop();
   }
+}
+
+ExitCode RunAll(const std::vector<std::unique_ptr<Stream>>& streams, StopSignal* signal) {
+  std::vector<Outcome> outcomes(streams.size());
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < streams.size(); ++i) others.emplace_back(RunOne, streams[i].get(), signal, &outcomes[i]);
+  RunOne(streams[0].get(), signal, &outcomes[0]);
+  for (std::thread& other : others) other.join();
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.trouble) std::rethrow_exception(outcome.trouble);
+  }
+  return std::max_element(outcomes.begin(), outcomes.end(), [](const Outcome& a, const Outcome& b) { return a.code < b.code; })->code;
 }
 
 ExitCode Capture(int argc, char** argv) {
@@ -61,38 +57,16 @@ ExitCode Capture(int argc, char** argv) {
   StopSignal signal;
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error code of the write
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a file size limit
-  std::unique_ptr<CaptureSource> source;
-  if (!options.check_sandbox) source = options.file.empty() ? OpenLiveSource(options) : OpenFileSource(options);
-  std::unique_ptr<Privacy> privacy;
-  if (!options.key_file.empty()) {
-    privacy = std::make_unique<Privacy>(CryptoPan(ReadKey(options.key_file)));
-  } else if (options.cut_payload) {
-    privacy = std::make_unique<Privacy>(std::nullopt);
+  std::vector<std::unique_ptr<Stream>> streams;
+  if (!options.check_sandbox) {
+    for (const Options& one : PerInterface(options)) streams.push_back(std::make_unique<Stream>(one));
   }
   BecomeUser(options.user);
-  std::unique_ptr<Spool> spool;
-  if (!options.spool.empty()) {
-    spool = std::make_unique<Spool>(options.spool, options.sensor, options.spool_mb << 20);
-    Salvage(options, *spool);
-  }
-  std::unique_ptr<PlainCapture> plain;
-  if (!options.plain_file.empty()) plain = std::make_unique<PlainCapture>(options.plain_file, options.snaplen);
+  for (const auto& stream : streams) stream->OpenTargets();
   const Sha256 loads_libcrypto;  // while its files can still be read
-  const int writable = spool ? spool->folder() : -1;
-  if (options.check_sandbox) return CheckSandbox(writable) ? ExitCode::kDone : ExitCode::kMistake;
-  if (options.sandboxed) EnterSandbox(writable);
-  const std::string boot_id = NewBootId();
-  Checkpoint checkpoint;
-  if (spool) BeginCheckpoint(options, *spool, boot_id, source->Name(), &checkpoint);
-  Recorder recorder(options, source->Name(), spool.get(), plain.get(), boot_id, &checkpoint, privacy.get());
-  Say(Event("capturing").Text("source", source->Name()).Text("sensor", options.sensor).Text("boot_id", boot_id));
-  Record(options, source.get(), &signal, &recorder, &checkpoint);
-  if (spool && recorder.is_settled()) spool->RemoveFile(CheckpointName(options.sensor, boot_id));
-  if (recorder.is_stopped()) {
-    throw SensorError(ExitCode::kSpool, "spool " + spool->path() + " is at its limit of " + std::to_string(options.spool_mb) +
-                                            " MB and --when-full is stop; collect what is there, or raise --spool-mb");
-  }
-  return recorder.totals().drop_disk == 0 ? ExitCode::kDone : ExitCode::kSpool;
+  if (options.check_sandbox) return CheckSandboxOf(options);
+  if (options.sandboxed) EnterSandbox(streams[0]->folder());
+  return RunAll(streams, &signal);
 }
 
 }  // namespace

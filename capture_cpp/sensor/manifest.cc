@@ -30,6 +30,15 @@ std::string FramesToJson(const std::vector<Frame>& frames) {
   return text + "]";
 }
 
+std::string GapsToJson(const std::vector<Gap>& gaps) {
+  std::string text = "[";
+  for (const Gap& gap : gaps) {
+    text += text.size() > 1 ? ", " : "";
+    text += GapToJson(gap);
+  }
+  return text + "]";
+}
+
 void AddTimes(const std::vector<Frame>& frames, JsonObject* json) {
   if (frames.empty()) {
     json->Null("first_us").Null("last_us");
@@ -42,6 +51,13 @@ void AddTimes(const std::vector<Frame>& frames, JsonObject* json) {
 }
 
 }  // namespace
+
+std::string GapToJson(const Gap& gap) {
+  JsonObject json;
+  json.Text("interface", gap.interface).Text("reason", gap.reason).Number("start_wall_us", gap.start.wall_us).Number("start_mono_us", gap.start.mono_us);
+  if (gap.lasts()) return json.Null("end_wall_us").Null("end_mono_us").Finish();
+  return json.Number("end_wall_us", gap.end.wall_us).Number("end_mono_us", gap.end.mono_us).Finish();
+}
 
 std::string CountersToJson(const Counters& counters) {
   JsonObject json;
@@ -106,6 +122,7 @@ std::string Manifest::ToJson() const {
       .Number("sealed_mono_us", sealed_mono_us)
       .Text("source", source)
       .Raw("counters", CountersToJson(counters))
+      .Raw("gaps", GapsToJson(gaps))
       .Raw("frames", FramesToJson(frames));
   return json.Finish() + "\n";
 }

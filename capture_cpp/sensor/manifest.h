@@ -7,6 +7,7 @@
 
 #include "batch.h"
 #include "counters.h"
+#include "gap.h"
 
 namespace weir::sensor {
 
@@ -41,11 +42,13 @@ struct Manifest {
   std::int64_t sealed_mono_us = 0;
   std::string source;
   Counters counters;
+  std::vector<Gap> gaps;  // that ended since the previous seal, and the one that lasts
   std::vector<Frame> frames;
 
   std::string ToJson() const;
 };
 
+std::string GapToJson(const Gap& gap);
 std::string CountersToJson(const Counters& counters);
 // Reads the counters of a manifest that ToJson() wrote; false where they are not all there.
 bool CountersFromJson(const std::string& manifest, Counters* out);

@@ -49,6 +49,14 @@ std::string LockName(const std::string& sensor) { return "." + sensor + ".lock";
 
 std::string CheckpointName(const std::string& sensor, const std::string& boot) { return "." + sensor + "-" + boot + ".checkpoint"; }
 
+std::string StateName(const std::string& sensor, const std::string& boot) { return "." + sensor + "-" + boot + ".state"; }
+
+bool IsStateName(const std::string& sensor, std::string_view name) {
+  if (!TakeFront(&name, "." + sensor + "-")) return false;
+  const std::string_view rest = name.size() > kBootDigits ? name.substr(kBootDigits) : "";
+  return IsBoot(name.substr(0, kBootDigits)) && (rest == ".state" || rest == ".state.new");
+}
+
 std::optional<std::string> BootOfCheckpoint(const std::string& sensor, std::string_view name) {
   if (!TakeFront(&name, "." + sensor + "-") || !name.ends_with(".checkpoint")) return std::nullopt;
   const std::string_view boot = name.substr(0, kBootDigits);

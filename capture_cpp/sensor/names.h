@@ -22,6 +22,9 @@ std::optional<Stem> ParseStem(const std::string& sensor, std::string_view name, 
 
 std::string LockName(const std::string& sensor);
 std::string CheckpointName(const std::string& sensor, const std::string& boot);
+std::string StateName(const std::string& sensor, const std::string& boot);
+// Whether it is a state file of any start of this sensor, whole or not.
+bool IsStateName(const std::string& sensor, std::string_view name);
 // The boot in the name of a checkpoint of this sensor.
 std::optional<std::string> BootOfCheckpoint(const std::string& sensor, std::string_view name);
 

@@ -25,7 +25,7 @@ std::int64_t HourOf(std::int64_t time_us) { return time_us / kMicrosecondsPerHou
 Recorder::Recorder(const Options& options, std::string source, Spool* spool, PlainCapture* plain, const std::string& boot_id,
                    Checkpoint* checkpoint, Privacy* privacy)
     : options_(options), source_(std::move(source)), spool_(spool), plain_(plain), compressor_(options.level),
-      boot_id_(boot_id), checkpoint_(checkpoint), privacy_(privacy) {}
+      boot_id_(boot_id), checkpoint_(checkpoint), privacy_(privacy), state_(options.sensor, boot_id) {}
 
 void Recorder::Run(BatchQueue* queue) {
   queue_ = queue;
@@ -36,6 +36,7 @@ void Recorder::Run(BatchQueue* queue) {
       queue->GiveBack(std::move(batch));
     }
     if (is_live && segment_ && IsOld()) Seal();
+    if (is_live && spool_ != nullptr) WriteState();
   }
   Finish();
 }
@@ -47,11 +48,23 @@ void Recorder::Write(Batch* batch, bool hasty) {
   counters_ += tally;
   counters_.read += tally.filtered;
   counters_.received += tally.filtered + tally.kernel_dropped + tally.unread;
+  Hear(batch->gaps);
   if (batch->last_seen_us != 0) last_seen_us_ = batch->last_seen_us;
   if (privacy_ != nullptr) privacy_->Edit(batch);
   if (segment_ && !batch->empty() && segment_->format() != batch->format) Seal();
   WriteRecords(*batch, hasty);
-  if (batch->seal_after) Seal();
+  if (batch->seal_after) {
+    Seal();
+    if (spool_ != nullptr) SealCounts();
+  }
+}
+
+void Recorder::Hear(const std::vector<Gap>& gaps) {
+  for (const Gap& gap : gaps) {
+    lasting_gap_.reset();
+    is_gap_told_ = false;
+    gap.lasts() ? static_cast<void>(lasting_gap_ = gap) : gaps_.push_back(gap);
+  }
 }
 
 void Recorder::WriteRecords(const Batch& batch, bool hasty) {
@@ -215,6 +228,8 @@ void Recorder::Sealed(const Manifest& manifest) {
   ++sealed_.segments;
   checkpoint_->SetSealed(sealed_);
   counters_ = {};
+  gaps_.clear();
+  is_gap_told_ = lasting_gap_.has_value();
   Say(Event("segment_sealed").Text("segment", manifest.file).Text("hour", manifest.hour).Text("sha256", manifest.sha256)
           .Count("packets", manifest.counters.written).Count("bytes", manifest.file_bytes)
           .Raw("counters", CountersToJson(manifest.counters)));
@@ -240,16 +255,24 @@ Manifest Recorder::Describe() const {
   manifest.sealed_mono_us = NowMicroseconds(CLOCK_MONOTONIC);
   manifest.source = source_;
   manifest.counters = counters_;
+  manifest.gaps = gaps_;
+  if (lasting_gap_) manifest.gaps.push_back(*lasting_gap_);
   return manifest;
 }
 
-// Counts that belong to no packet that was kept still reach the ledger, in a segment without packets.
+// Counts and gaps that belong to no packet that was kept still reach the ledger, in a segment without packets.
 void Recorder::SealCounts() {
-  if (counters_.AllZero()) return;
+  if (!HasNews()) return;
   const std::int64_t time_us = last_seen_us_ != 0 ? last_seen_us_ : NowMicroseconds(CLOCK_REALTIME);
   if (!OpenSegment(RecordFormat{}, time_us)) return;
   if (const std::error_code error = segment_->MakeUnlike()) DiskFailed(error);
   Seal();
+}
+
+void Recorder::WriteState() {
+  Counters totals = sealed_.counters;
+  totals += counters_;
+  state_.Write(spool_->folder(), source_, totals, lasting_gap_);
 }
 
 void Recorder::Finish() {
@@ -257,6 +280,7 @@ void Recorder::Finish() {
   if (spool_ != nullptr) {
     Seal();
     SealCounts();
+    state_.Remove(spool_->folder());
   }
   totals_ = sealed_.counters;
   totals_ += counters_;

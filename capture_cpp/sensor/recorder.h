@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "batch_queue.h"
 #include "checkpoint.h"
@@ -15,6 +17,7 @@
 #include "privacy.h"
 #include "segment.h"
 #include "spool.h"
+#include "state_file.h"
 
 namespace weir::sensor {
 
@@ -31,7 +34,7 @@ class Recorder {
   // True where the spool reached its limit and the sensor was told to stop then.
   bool is_stopped() const { return is_stopped_; }
   // True where every count is in a sealed segment.
-  bool is_settled() const { return counters_.AllZero(); }
+  bool is_settled() const { return !HasNews(); }
 
  private:
   // Records of a batch that go into one segment.
@@ -50,8 +53,12 @@ class Recorder {
   bool StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty);
   bool OpenSegment(const RecordFormat& format, std::int64_t time_us);
   bool MakeRoom(std::uint64_t bytes);
+  void Hear(const std::vector<Gap>& gaps);
+  // Whether there is something to say that no segment has said.
+  bool HasNews() const { return !counters_.AllZero() || !gaps_.empty() || (lasting_gap_ && !is_gap_told_); }
   void Seal();
   void SealCounts();
+  void WriteState();
   bool Publish();
   void Sealed(const Manifest& manifest);
   void GiveUpSegment();
@@ -78,6 +85,10 @@ class Recorder {
   std::chrono::steady_clock::time_point opened_;
   std::chrono::steady_clock::time_point disk_retry_;
   Counters counters_;  // since the last seal
+  std::vector<Gap> gaps_;  // that ended since the last seal
+  std::optional<Gap> lasting_gap_;
+  bool is_gap_told_ = false;  // that one, by a manifest
+  StateFile state_;
   Counters totals_;    // once Run() has ended
 };
 

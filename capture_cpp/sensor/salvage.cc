@@ -160,7 +160,8 @@ class Heir {
 void Salvage(const Options& options, const Spool& spool) {
   for (const std::string& name : spool.Names()) {
     const std::string hidden_manifest = std::string(kManifestSuffix) + std::string(kPartSuffix);
-    if (name.starts_with("." + options.sensor + "-") && name.ends_with(hidden_manifest)) ::unlinkat(spool.folder(), name.c_str(), 0);
+    const bool is_manifest = name.starts_with("." + options.sensor + "-") && name.ends_with(hidden_manifest);
+    if (is_manifest || IsStateName(options.sensor, name)) ::unlinkat(spool.folder(), name.c_str(), 0);
   }
   for (const auto& [boot, left] : FindLeftovers(options, spool)) {
     if (Heir(options, spool, boot).Settle(left)) ::unlinkat(spool.folder(), CheckpointName(options.sensor, boot).c_str(), 0);

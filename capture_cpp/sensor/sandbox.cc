@@ -53,7 +53,7 @@ constexpr auto kAllowedCalls = std::to_array<int>({
     __NR_newfstatat, __NR_statx, __NR_lseek, __NR_getdents64, __NR_readlinkat, __NR_faccessat, __NR_faccessat2, __NR_ftruncate,
     __NR_fsync, __NR_fdatasync, __NR_renameat, __NR_unlinkat, __NR_fcntl, __NR_flock, __NR_ioctl,
     __NR_mmap, __NR_munmap, __NR_mremap, __NR_mprotect, __NR_madvise, __NR_brk,
-    __NR_ppoll, __NR_getsockopt, __NR_setsockopt, __NR_recvfrom, __NR_recvmsg,
+    __NR_ppoll, __NR_bind, __NR_getsockopt, __NR_setsockopt, __NR_recvfrom, __NR_recvmsg,
     __NR_futex, __NR_set_robust_list, __NR_rseq, __NR_sched_yield, __NR_sched_getaffinity, __NR_exit, __NR_exit_group,
     __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack, __NR_restart_syscall, __NR_tgkill,
     __NR_gettid, __NR_getpid, __NR_getuid, __NR_geteuid, __NR_getrandom, __NR_sysinfo, __NR_uname,

@@ -20,17 +20,20 @@ StopSignal::StopSignal() {
 
 StopSignal::~StopSignal() { ::close(descriptor_); }
 
-Wish StopSignal::Take() {
-  Wish wish = Wish::kNone;
+Wish StopSignal::Take(std::uint64_t* seals_seen) {
   signalfd_siginfo signal;
   while (::read(descriptor_, &signal, sizeof signal) == sizeof signal) {
     if (signal.ssi_signo == SIGHUP) {
-      wish = Wish::kSeal;
+      ++seals_;
     } else {
       stopping_ = true;
     }
   }
-  return stopping_ ? Wish::kStop : wish;
+  if (stopping_) return Wish::kStop;
+  const std::uint64_t seals = seals_;
+  if (*seals_seen == seals) return Wish::kNone;
+  *seals_seen = seals;
+  return Wish::kSeal;
 }
 
 }  // namespace weir::sensor

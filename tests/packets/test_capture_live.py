@@ -98,11 +98,13 @@ def wire() -> Iterator[Wire]:
 def start(binary, wire, tmp_path) -> Iterator[Callable[..., Sensor]]:
     running = []
 
-    def run(*arguments: object, folder: Path = tmp_path / "spool") -> Sensor:
-        command = wire.inside(binary, "-i", "wire1", "--sensor", "lab", "--spool", folder, *arguments)
+    def run(*arguments: object, folder: Path = tmp_path / "spool", interfaces: tuple[str, ...] = ("wire1",)) -> Sensor:
+        named = [word for interface in interfaces for word in ("-i", interface)]
+        command = wire.inside(binary, *named, "--sensor", "lab", "--spool", folder, *arguments)
         sensor = Sensor(subprocess.Popen(command, stderr=subprocess.PIPE, text=True), folder)
         running.append(sensor.process)
-        sensor.wait_for("capturing")
+        for _ in interfaces:
+            sensor.wait_for("capturing")
         return sensor
 
     yield run
@@ -164,6 +166,16 @@ def test_a_filter_works_inside_the_kernel_and_every_packet_it_passes_is_counted(
     totals = sensor.stop()
     assert totals["received"] == totals["written"] == 1000
     assert numbers_in(pcaps, sensor.folder) == list(range(0, 4000, 4))
+
+
+def test_a_filter_that_asks_the_kernel_for_the_direction_loses_nothing(start, wire, pcaps):
+    sensor = start("-f", "inbound")
+    wire.send(100)
+    totals = sensor.stop()
+    assert totals["received"] == totals["written"] == 100
+    sensor = start("-f", "outbound")
+    wire.send(100)
+    assert sensor.stop()["received"] == 0
 
 
 def test_snaplen_cuts_live_packets(start, wire, pcaps):
@@ -271,16 +283,164 @@ def test_a_capture_without_the_right_names_the_capability(binary, wire, tmp_path
     assert "CAP_NET_RAW" in done.stderr
 
 
-def test_an_interface_that_is_removed_ends_the_capture_after_what_came_was_sealed(start, wire, pcaps):
+def gaps_in(folder: Path) -> list:
+    return [gap for manifest in manifests(folder) for gap in manifest.gaps]
+
+
+def test_a_link_that_was_down_leaves_a_gap_in_the_manifest_and_in_the_events(start, wire, pcaps):
+    sensor = start()
+    wire.send(100)
+    wire.run("ip", "link", "set", "wire0", "down")  # the far end, as when a cable is pulled
+    assert sensor.wait_for("link_down")["interface"] == "wire1"
+    time.sleep(1.1)
+    wire.run("ip", "link", "set", "wire0", "up")
+    assert sensor.wait_for("link_up")["after_seconds"] >= 1
+    wire.send(100, first=100)
+    assert sensor.stop()["written"] == 200
+    assert numbers_in(pcaps, sensor.folder) == list(range(200))
+    (gap,) = gaps_in(sensor.folder)
+    assert (gap.interface, gap.reason) == ("wire1", "link_down")
+    assert 1 <= gap.seconds < 30
+    assert abs((gap.end_wall_us - gap.start_wall_us) - (gap.end_mono_us - gap.start_mono_us)) < 500_000
+    assert time.time() - 60 < gap.start_wall_us / 1e6 < time.time()
+
+
+def test_an_interface_taken_down_itself_leaves_a_gap_too(start, wire, pcaps):
+    sensor = start()
+    wire.run("ip", "link", "set", "wire1", "down")
+    sensor.wait_for("link_down")
+    wire.run("ip", "link", "set", "wire1", "up")
+    sensor.wait_for("link_up")
+    wire.send(50)
+    assert sensor.stop()["written"] == 50
+    assert [gap.reason for gap in gaps_in(sensor.folder)] == ["link_down"]
+
+
+def test_a_gap_that_lasts_when_the_sensor_stops_is_told_as_lasting(start, wire):
+    sensor = start()
+    wire.run("ip", "link", "set", "wire0", "down")
+    sensor.wait_for("link_down")
+    sensor.stop()
+    (gap,) = gaps_in(sensor.folder)
+    assert (gap.reason, gap.end_wall_us, gap.seconds) == ("link_down", None, None)
+
+
+def test_capture_goes_on_when_a_removed_interface_comes_back(start, wire, pcaps):
     sensor = start()
     wire.send(100)
     wire.run("ip", "link", "delete", "wire1")
-    totals = sensor.wait_for("done")["counters"]
-    rest = sensor.end()
-    assert sensor.process.returncode == 6
-    assert "wire1: " in rest
-    assert totals["written"] == 100
+    assert sensor.wait_for("interface_removed")["interface"] == "wire1"
+    assert sensor.process.poll() is None
+    wire.run("ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1")
+    wire.run("ip", "link", "set", "wire1", "arp", "off", "up")
+    wire.run("ip", "link", "set", "wire0", "arp", "off", "up")
+    sensor.wait_for("interface_is_back")
+    sensor.wait_for("link_up")
+    wire.send(100, first=100)
+    totals = sensor.stop()
+    assert sensor.process.returncode == 0
+    assert totals["received"] == totals["written"] == 200
+    assert numbers_in(pcaps, sensor.folder) == list(range(200))
+    assert "removed" in [gap.reason for gap in gaps_in(sensor.folder)]
+
+
+def test_a_sensor_whose_interface_is_gone_still_stops_in_order(start, wire, pcaps):
+    sensor = start()
+    wire.send(100)
+    wire.run("ip", "link", "delete", "wire1")
+    sensor.wait_for("interface_removed")
+    assert sensor.stop()["written"] == 100
     assert numbers_in(pcaps, sensor.folder) == list(range(100))
+
+
+def test_an_interface_that_is_renamed_is_captured_on(start, wire, pcaps):
+    sensor = start()
+    wire.send(10)
+    wire.run("ip", "link", "set", "wire1", "name", "tap7")
+    assert sensor.wait_for("interface_renamed")["now"] == "tap7"
+    wire.send(10, first=10)
+    totals = sensor.stop()
+    assert numbers_in(pcaps, sensor.folder) == list(range(20))
+    assert totals["interface_dropped"] == 0
+
+
+def test_a_silent_tap_is_told_and_so_is_the_end_of_its_silence(start, wire):
+    sensor = start("--silence", 1)
+    said = sensor.wait_for("too_little_traffic")
+    assert (said["interface"], said["link"]) == ("wire1", "up")
+    assert sensor.wait_for("segment_sealed")["packets"] == 0  # so that the collector hears of it
+    (gap,) = gaps_in(sensor.folder)
+    assert (gap.reason, gap.end_wall_us) == ("silent", None)
+    wire.send(10)
+    assert sensor.wait_for("traffic_again")["after_seconds"] >= 1
+    sensor.stop()
+    gaps = gaps_in(sensor.folder)
+    assert [(gap.reason, gap.end_wall_us is None) for gap in gaps[:2]] == [("silent", True), ("silent", False)]
+    assert gaps[0].start_mono_us == gaps[1].start_mono_us
+    assert total(sensor.folder, "written") == 10
+
+
+def test_the_state_file_says_how_a_running_sensor_is(start, wire):
+    sensor = start("--silence", 1)
+    sensor.wait_for("segment_sealed")
+    for _ in range(100):
+        (path,) = sensor.folder.glob(".lab-*.state")
+        state = json.loads(path.read_text())
+        if state["gap"]:
+            break
+        time.sleep(0.1)
+    assert (state["sensor_id"], state["source"], state["pid"]) == ("lab", "live:wire1", sensor.process.pid)
+    assert state["gap"]["reason"] == "silent"
+    assert set(state["counters"].values()) == {0}
+    sensor.stop()
+    assert not list(sensor.folder.glob(".lab-*.state"))
+
+
+def test_two_interfaces_are_kept_apart(start, wire, pcaps, tmp_path):
+    sensor = start("-f", "inbound", folder=tmp_path, interfaces=("wire0", "wire1"))
+    wire.send(300)
+    wire.run("ip", "link", "set", "wire0", "down")
+    sensor.wait_for("link_down")
+    sensor.wait_for("link_down")
+    sensor.process.send_signal(signal.SIGTERM)
+    totals = {event["source"]: event["counters"] for event in (sensor.wait_for("done"), sensor.wait_for("done"))}
+    sensor.end()
+    assert sensor.process.returncode == 0
+    assert {source: counters["written"] for source, counters in totals.items()} == {"live:wire0": 0, "live:wire1": 300}
+    found = manifests(tmp_path)
+    assert {(m.sensor_id, m.source) for m in found} == {("lab-wire0", "live:wire0"), ("lab-wire1", "live:wire1")}
+    assert sum(m.counters["written"] for m in found if m.source == "live:wire1") == 300
+    assert {gap.interface for gap in gaps_in(tmp_path)} == {"wire0", "wire1"}
+    assert numbers_in(pcaps, tmp_path) == list(range(300))
+    assert chain.missing(found) == []
+
+
+def test_one_of_two_interfaces_may_go_without_the_other(start, wire, pcaps, tmp_path):
+    wire.run("ip", "link", "add", "spare0", "type", "veth", "peer", "name", "spare1")
+    wire.run("ip", "link", "set", "spare1", "up")
+    sensor = start(folder=tmp_path, interfaces=("spare1", "wire1"))
+    wire.run("ip", "link", "delete", "spare1")
+    sensor.wait_for("interface_removed")
+    wire.send(200)
+    sensor.process.send_signal(signal.SIGTERM)
+    sensor.wait_for("done")
+    sensor.wait_for("done")
+    sensor.end()
+    assert numbers_in(pcaps, tmp_path) == list(range(200))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-i", "wire1", "-i", "wire1", "--spool", "s"], "an interface is given twice"),
+        (["-i", "wire0", "-i", "wire1", "-w", "out.pcap"], "-w takes one interface"),
+        (["-i", "wire0", "-r", "in.pcap", "--spool", "s"], "give either an interface (-i) or a file (-r)"),
+    ],
+)
+def test_interfaces_that_make_no_sense_together_are_refused(binary, tmp_path, arguments, words):
+    done = subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=20, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
 
 
 def status(process: subprocess.Popen, thread: str) -> dict[str, str]:

@@ -5,6 +5,15 @@ import pytest
 from weir.errors import CaptureError
 from weir.packets.manifest import Manifest
 
+GAP = {
+    "interface": "eth0",
+    "reason": "link_down",
+    "start_wall_us": 1_709_542_800_000_000,
+    "start_mono_us": 3_000_000,
+    "end_wall_us": 1_709_542_802_500_000,
+    "end_mono_us": 5_500_000,
+}
+
 
 @pytest.fixture
 def said(capture, write_pcap, pcaps) -> dict:
@@ -28,6 +37,18 @@ def test_a_manifest_holds_what_the_sensor_said(said):
     assert manifest.last_us == manifest.first_us + 3_999_000
     assert manifest.packet_bytes == 4000 * 600
     assert len(manifest.frames) == 3
+
+
+def test_a_gap_says_how_long_it_was(said):
+    (gap,) = Manifest.read(json.dumps(said | {"gaps": [GAP]}).encode()).gaps
+    assert (gap.interface, gap.reason, gap.seconds) == ("eth0", "link_down", 2.5)
+    (gap,) = Manifest.read(json.dumps(said | {"gaps": [GAP | {"end_wall_us": None, "end_mono_us": None}]}).encode()).gaps
+    assert gap.seconds is None
+
+
+def test_a_manifest_of_a_sensor_that_knew_no_gaps_has_none(said):
+    assert said.pop("gaps") == []
+    assert Manifest.read(json.dumps(said).encode()).gaps == ()
 
 
 def _shift_frame(said: dict) -> None:
@@ -55,6 +76,12 @@ def _shift_frame(said: dict) -> None:
         (_shift_frame, "frames do not follow one another"),
         (lambda said: said.update(file_bytes=said["file_bytes"] + 1), "frames do not follow one another"),
         (lambda said: said.update(frames={}), "frames is not a list"),
+        (lambda said: said.update(gaps={}), "gaps is not a list"),
+        (lambda said: said.update(gaps=[GAP | {"reason": "tired"}]), "gaps[0] does not name an interface and one of"),
+        (lambda said: said.update(gaps=[GAP, GAP | {"interface": None}]), "gaps[1] does not name an interface"),
+        (lambda said: said.update(gaps=[GAP | {"start_mono_us": "0"}]), "gaps[0].start_mono_us is '0'"),
+        (lambda said: said.update(gaps=[GAP | {"end_wall_us": None}]), "gaps[0].end_wall_us is None"),
+        (lambda said: said.update(gaps=[GAP | {"end_mono_us": 2}]), "gaps[0] ends before it begins"),
         (lambda said: said["frames"][0].update(first_us=10**30), "hour is not that of the packets"),
     ],
 )
@@ -73,7 +100,7 @@ def test_what_is_no_manifest_is_refused(tmp_path, text):
 
 
 def test_every_field_of_a_manifest_is_needed(said):
-    for field in set(said) - {"first_us", "last_us"}:
+    for field in set(said) - {"first_us", "last_us", "gaps"}:
         rest = {name: value for name, value in said.items() if name != field}
         with pytest.raises(CaptureError, match=field):
             Manifest.read(json.dumps(rest).encode())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ SENSOR = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 STEM = re.compile(rf"(?P<sensor>{SENSOR})-(?P<boot>[0-9a-f]{{16}})-(?P<seq>[0-9]{{6,}})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}")
+
+GAP_REASONS = ("link_down", "removed", "silent")
 
 COUNTERS = (
     "received",
@@ -66,6 +68,27 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """A time in which an interface brought no packets: ``link_down``, ``removed`` or ``silent``.
+
+    Start and end are in us by both clocks of the sensor, UTC since 1970 and since its boot. A gap without end still
+    lasted when the segment was sealed; it comes again, with its end, in a later manifest.
+    """
+
+    interface: str
+    reason: str
+    start_wall_us: int
+    start_mono_us: int
+    end_wall_us: int | None
+    end_mono_us: int | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it was by the monotonic clock, s; None while it lasts."""
+        return None if self.end_mono_us is None else (self.end_mono_us - self.start_mono_us) / US_PER_S
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A sealed segment, as its sensor describes it; see the module's text.
 
@@ -95,6 +118,7 @@ class Manifest:
     source: str
     counters: Mapping[str, int]
     frames: tuple[Frame, ...]
+    gaps: tuple[Gap, ...] = ()
 
     @classmethod
     def read(cls, source: bytes | Path) -> Manifest:
@@ -143,10 +167,11 @@ def _value(said: dict[str, Any], field: str, name: str) -> Any:
     value = said.get(field)
     if field == "counters":
         return _numbers(value, COUNTERS, f"{name}: {field}")
-    if field == "frames":
+    if field in _LISTS:
+        build, value = _LISTS[field], [] if field == "gaps" and value is None else value
         if not isinstance(value, list):
-            raise CaptureError(f"{name}: frames is not a list; set it aside")
-        return tuple(_frame(frame, f"{name}: frames[{i}]") for i, frame in enumerate(value))
+            raise CaptureError(f"{name}: {field} is not a list; set it aside")
+        return tuple(build(part, f"{name}: {field}[{i}]") for i, part in enumerate(value))
     if field in _TEXTS:
         if not isinstance(value, str):
             raise CaptureError(f"{name}: {field} is {value!r}, not a text; set it aside")
@@ -175,6 +200,21 @@ def _frame(value: Any, where: str) -> Frame:
     except (TypeError, ValueError) as error:
         raise CaptureError(f"{where}.hosts is not base64 ({error}); set it aside") from error
     return Frame(**numbers, hosts=hosts)
+
+
+def _gap(value: Any, where: str) -> Gap:
+    if not isinstance(value, dict) or not isinstance(value.get("interface"), str) or value.get("reason") not in GAP_REASONS:
+        raise CaptureError(f"{where} does not name an interface and one of {', '.join(GAP_REASONS)}; set it aside")
+    start = _numbers(value, ("start_wall_us", "start_mono_us"), where)
+    end: dict[str, Any] = dict.fromkeys(("end_wall_us", "end_mono_us"))
+    if any(value.get(name) is not None for name in end):
+        end = _numbers(value, tuple(end), where)
+        if end["end_mono_us"] < start["start_mono_us"]:
+            raise CaptureError(f"{where} ends before it begins; set it aside")
+    return Gap(interface=value["interface"], reason=value["reason"], **start, **end)
+
+
+_LISTS: dict[str, Callable[[Any, str], Any]] = {"frames": _frame, "gaps": _gap}
 
 
 def _check(manifest: Manifest, name: str) -> None:

@@ -1,0 +1,89 @@
+#include "stream.h"
+
+#include <exception>
+#include <thread>
+#include <utility>
+
+#include "batch_queue.h"
+#include "file_source.h"
+#include "live_source.h"
+#include "names.h"
+#include "salvage.h"
+
+namespace weir::sensor {
+namespace {
+
+std::unique_ptr<Privacy> MakePrivacy(const Options& options) {
+  if (!options.key_file.empty()) return std::make_unique<Privacy>(CryptoPan(ReadKey(options.key_file)));
+  return options.cut_payload ? std::make_unique<Privacy>(std::nullopt) : nullptr;
+}
+
+}  // namespace
+
+Stream::Stream(Options options)
+    : options_(std::move(options)), boot_id_(NewBootId()),
+      source_(options_.file.empty() ? OpenLiveSource(options_) : OpenFileSource(options_)), privacy_(MakePrivacy(options_)) {}
+
+void Stream::OpenTargets() {
+  if (!options_.spool.empty()) {
+    spool_ = std::make_unique<Spool>(options_.spool, options_.sensor, options_.spool_mb << 20);
+    Salvage(options_, *spool_);
+  }
+  if (!options_.plain_file.empty()) plain_ = std::make_unique<PlainCapture>(options_.plain_file, options_.snaplen);
+}
+
+void Stream::Begin() {
+  if (spool_) {
+    const std::string name = CheckpointName(options_.sensor, boot_id_);
+    const Origin origin = {source_->Name(), options_.filter, PrivacyName(options_)};
+    if (const std::error_code error = checkpoint_.MakeFile(spool_->folder(), name, origin)) {
+      Say(Event("warning").Text("file", spool_->path() + "/" + name).Text("why", error.message())
+              .Text("what", "should this sensor be killed, the counts since its last segment are lost"));
+    }
+  }
+  recorder_ = std::make_unique<Recorder>(options_, source_->Name(), spool_.get(), plain_.get(), boot_id_, &checkpoint_, privacy_.get());
+  Say(Event("capturing").Text("source", source_->Name()).Text("sensor", options_.sensor).Text("boot_id", boot_id_));
+}
+
+// Runs the source in a thread of its own; what it throws waits until everything read is sealed.
+void Stream::Record(StopSignal* signal) {
+  BatchQueue queue(kQueuedBatches);
+  std::exception_ptr trouble;
+  std::thread capture([&] {
+    Feeder feeder(&queue, &checkpoint_, options_.count);
+    try {
+      source_->Run(&feeder, signal);
+    } catch (...) {
+      trouble = std::current_exception();
+    }
+    feeder.HandOver();
+    queue.NoMoreBatches();
+  });
+  std::exception_ptr writing_trouble;
+  try {
+    recorder_->Run(&queue);
+  } catch (...) {
+    writing_trouble = std::current_exception();
+  }
+  queue.NoMoreReading();
+  capture.join();
+  if (trouble) std::rethrow_exception(trouble);
+  if (writing_trouble) std::rethrow_exception(writing_trouble);
+}
+
+ExitCode Stream::End() {
+  if (spool_ && recorder_->is_settled()) spool_->RemoveFile(CheckpointName(options_.sensor, boot_id_));
+  if (recorder_->is_stopped()) {
+    throw SensorError(ExitCode::kSpool, "spool " + spool_->path() + " is at its limit of " + std::to_string(options_.spool_mb) +
+                                            " MB and --when-full is stop; collect what is there, or raise --spool-mb");
+  }
+  return recorder_->totals().drop_disk == 0 ? ExitCode::kDone : ExitCode::kSpool;
+}
+
+ExitCode Stream::Run(StopSignal* signal) {
+  Begin();
+  Record(signal);
+  return End();
+}
+
+}  // namespace weir::sensor

@@ -1,0 +1,46 @@
+// One source and the segments made of it: an interface of a sensor, or its file.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "capture_options.h"
+#include "capture_source.h"
+#include "checkpoint.h"
+#include "events.h"
+#include "plain_capture.h"
+#include "privacy.h"
+#include "recorder.h"
+#include "spool.h"
+#include "stop_signal.h"
+
+namespace weir::sensor {
+
+class Stream {
+ public:
+  // Opens the interface or file, which may need rights that are given up afterwards. Throws SensorError.
+  explicit Stream(Options options);
+
+  // Opens what is written to, with the rights that stay.
+  void OpenTargets();
+  // The spool's folder; -1 where there is none.
+  int folder() const { return spool_ ? spool_->folder() : -1; }
+  // Captures until the source ends or `signal` says stop, and seals. What it throws comes after that.
+  ExitCode Run(StopSignal* signal);
+
+ private:
+  void Begin();
+  void Record(StopSignal* signal);
+  ExitCode End();
+
+  const Options options_;
+  const std::string boot_id_;
+  std::unique_ptr<CaptureSource> source_;
+  std::unique_ptr<Privacy> privacy_;
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<PlainCapture> plain_;
+  Checkpoint checkpoint_;
+  std::unique_ptr<Recorder> recorder_;
+};
+
+}  // namespace weir::sensor

@@ -19,7 +19,7 @@ void AddFlags(std::uint32_t flags, FlagCounts* counts) {
 }
 
 void AddPacket(std::uint32_t payload, std::uint32_t ip_bytes, std::uint16_t header, Side* side) {
-  const auto size = static_cast<std::uint16_t>(payload);  // kLargestIpBytes less an IP header
+  const auto size = static_cast<std::uint16_t>(payload);  // at most kLargestIpv6Bytes less an IP header
   side->bytes += ip_bytes;
   side->payload += size;
   side->payload_squares += std::uint64_t{size} * size;

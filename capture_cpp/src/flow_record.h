@@ -29,10 +29,10 @@ struct alignas(kCacheLine) FlowHead {
   std::int64_t first_us;
   std::int64_t last_us;
   std::uint32_t record;  // index of the FlowRecord; 0 while the flow is a single packet
-  bool is_forward_from_b;  // the side that spoke first is `key.b`
-  bool has_fin_forward;
-  bool has_fin_backward;
-  bool has_rst;
+  bool is_forward_from_b : 1;  // the side that spoke first is `key.b`
+  bool has_fin_forward : 1;
+  bool has_fin_backward : 1;
+  bool has_rst : 1;
 
   bool IsClosed() const { return has_rst || (has_fin_forward && has_fin_backward); }
 };
@@ -43,10 +43,10 @@ struct FirstPacket {
   std::uint64_t offset;
   std::uint32_t capture;
   std::uint32_t ip_bytes;
-  std::uint32_t payload;
   std::uint32_t sequence;
-  std::uint16_t header;
+  std::uint16_t payload;  // at most kLargestIpv6Bytes less an IP header
   std::uint16_t window;
+  std::uint8_t header;  // TCP's is the longest: 60
   std::uint8_t tcp_flags;
   std::uint8_t icmp_type;
   std::uint8_t icmp_code;

@@ -211,10 +211,10 @@ void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
       .offset = packet.offset,
       .capture = packet.capture,
       .ip_bytes = packet.ip_bytes,
-      .payload = packet.payload,
       .sequence = packet.sequence,
-      .header = packet.header,
+      .payload = static_cast<std::uint16_t>(packet.payload),
       .window = packet.window,
+      .header = static_cast<std::uint8_t>(packet.header),
       .tcp_flags = packet.tcp_flags,
       .icmp_type = packet.icmp_type,
       .icmp_code = packet.icmp_code,
@@ -243,14 +243,15 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   const std::int64_t time_us = std::max(packet.time_us, head.last_us);
   AddToRecord(head, packet, time_us, side, &record);
   head.last_us = time_us;
-  if (packet.key.protocol == kProtocolTcp) {
+  if (packet.key.protocol == kProtocolTcp && (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) {
     NoteTcpEnd(packet, side, &head);
   }
 }
 
 void FlowTable::NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head) const {
   const bool has_fin = (packet.tcp_flags & kTcpFin) != 0;
-  (side == kForward ? head->has_fin_forward : head->has_fin_backward) |= has_fin;
+  head->has_fin_forward |= has_fin && side == kForward;
+  head->has_fin_backward |= has_fin && side == kBackward;
   head->has_rst |= (packet.tcp_flags & kTcpRst) != 0;
 }
 

@@ -91,12 +91,21 @@ def _arrival(manifest: Manifest) -> list[Entry]:
 
 
 def segments(store: Store, unit: str | None = None) -> list[Manifest]:
-    """The manifests of a unit's segments, or of all, in the order of their packets."""
+    """The manifests of a unit's segments, or of all, in the order their packets were captured.
+
+    That is the order of a sensor's start, by the first packet of each start: a late packet makes a
+    segment begin before the one sealed earlier, and must not move it.
+    """
     from weir.packets.manifest import MANIFEST_SUFFIX, Manifest
 
     prefix = f"1_packets/{unit}/" if unit else "1_packets/"
     found = [Manifest.read(store.get(key)) for key in store.keys(prefix) if key.endswith(MANIFEST_SUFFIX)]
-    return sorted(found, key=lambda m: (m.first_us or 0, m.boot_id, m.seq))
+    first: dict[tuple[str, str], int] = {}
+    for manifest in found:
+        if manifest.first_us is not None:
+            start = (manifest.sensor_id, manifest.boot_id)
+            first[start] = min(manifest.first_us, first.get(start, manifest.first_us))
+    return sorted(found, key=lambda m: (first.get((m.sensor_id, m.boot_id), 0), m.boot_id, m.seq))
 
 
 def chain() -> list[str]:

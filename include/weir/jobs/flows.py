@@ -68,7 +68,7 @@ def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
 class _RowGroups:
     """Gathers batches until they make a row group, as each write begins a new one."""
 
-    ROWS = 32_768
+    ROWS = 16_384  # twice as many take 17 MB more memory and no less time, and save 7 % of the file
 
     def __init__(self, writer: pq.ParquetWriter) -> None:
         self.writer = writer

@@ -6,7 +6,7 @@
     bin/bench --write         write what was measured to benchmarks/results.json, README.md and docs/performance.md
 
 Exits with 1 where a promise is not kept. Other programs that it compares with are brought in by itself, to build/bench; one
-that cannot be had is named as absent.
+that cannot be had is named as absent. P6 and P7 need root, as they make a network of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pathlib import Path
 import against
 import core
 import figures
-from figures import Figure, wrong
+import live
+from figures import Figure, absent, wrong
 from processes import AbsentError, WrongError
 from samples import MIX, SMALLER, STRESS, Sample
 
@@ -36,8 +37,10 @@ MEASURES: dict[str, Measure] = {
     "P3": against.counters,
     "P4": against.cicflowmeter,
     "P5": core.memory,
+    "P6": live.cost,
+    "P7": live.stalls,
     "P8": core.hand_over,
-    "P13": core.instructions,
+    "P13": core.counts,
 }
 
 
@@ -61,8 +64,15 @@ def measured(id_: str, mix: Sample, stress: Sample) -> Iterator[Figure]:
     """The figures of one promise; a measurement that fails is a figure too."""
     try:
         yield from MEASURES[id_](mix, stress)
-    except (WrongError, AbsentError) as why:
-        yield wrong(id_, (MEASURES[id_].__doc__ or id_).split(": ", 1)[-1].rstrip("."), why)
+    except AbsentError as why:
+        yield absent(id_, about(id_), why)
+    except WrongError as why:
+        yield wrong(id_, about(id_), why)
+
+
+def about(id_: str) -> str:
+    """What a promise is about."""
+    return (MEASURES[id_].__doc__ or id_).split(": ", 1)[-1].rstrip(".")
 
 
 def machine() -> str:

@@ -19,7 +19,10 @@ from processes import AbsentError, as_users_have_it
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "build" / "bench" / "peers"
 REQUIREMENTS = Path(__file__).with_name("requirements")
-DEBIAN = {"nfpcapd": "nfdump", "nfdump": "nfdump", "softflowd": "softflowd", "argus": "argus-server", "valgrind": "valgrind"}
+DEBIAN = {
+    **{"nfpcapd": "nfdump", "nfdump": "nfdump", "softflowd": "softflowd", "argus": "argus-server"},
+    **{"valgrind": "valgrind", "tcpdump": "tcpdump", "ip": "iproute2"},
+}
 FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 IDLE_S, ACTIVE_S = 120, 1_800
 MOST_FLOWS = 20_000_000

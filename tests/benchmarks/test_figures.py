@@ -9,6 +9,7 @@ import pytest
 
 import bench
 import figures
+import live
 from figures import Figure
 from processes import WrongError
 from samples import MIX, STRESS
@@ -56,6 +57,33 @@ def test_the_exit_code_says_whether_all_promises_were_kept(
     monkeypatch.setattr("sys.argv", ["bench", "P1"])
     assert bench.main() == code
     assert figure.line() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "met", "verdict"),
+    [(0.5, 0.6, True, "met"), (0.7, 0.6, False, "missed"), (1.2, None, None, "–"), (0, 0, None, "–"), (0, 0, False, "wrong")],
+)
+def test_a_line_of_live_capture_is_a_figure(value: float, target: float | None, met: bool | None, verdict: str) -> None:
+    line = {
+        "id": "P6",
+        "what": "CPU",
+        "value": value,
+        "unit": "x",
+        "target": target,
+        "met": met,
+        "details": {"sent": 1_000, "n": 1},
+    }
+    figure = live.figure(line)
+    assert (figure.id, figure.verdict, figure.words) == ("P6", verdict, "1,000 sent")
+
+
+def test_live_figures_are_absent_where_there_is_no_network_of_our_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "live_capture.py"
+    script.write_text("import sys\nprint('live_capture: it needs root', file=sys.stderr)\nsys.exit(3)\n")
+    monkeypatch.setattr(live, "SCRIPT", script)
+    (figure,) = bench.measured("P6", MIX, STRESS)
+    assert figure.verdict == "absent"
+    assert "it needs root" in figure.line()
 
 
 def test_a_measurement_that_fails_is_a_figure_that_falls_short(monkeypatch: pytest.MonkeyPatch) -> None:

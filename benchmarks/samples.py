@@ -20,7 +20,7 @@ from processes import WrongError, run, warm
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "build" / "bench" / "captures"
-CORE = ROOT / "build" / "bench" / "bench" / "weir-core-bench"
+CORE = ROOT / "build" / "capture" / "bench" / "weir-core-bench"
 WEIR = ROOT / ".venv" / "bin" / "weir"
 SOURCES = ("captures", "flood", "mixed", "conversations", "frames", "hellos", "places")
 CHECKED = 100_000  # packets that the oracle counts

@@ -109,9 +109,13 @@ def _reasons(
 
 
 def _notes(store: Store, unit: str) -> list[str]:
-    """What a reader of an alert must know of its hour: packets that the sensor lost."""
-    lost = sum(m.counters["kernel_dropped"] + m.counters["unread"] + m.counters["drop_disk"] for m in segments(store, unit))
-    return [f"{lost:,} packets of this hour were lost at the sensor, so counts may be too low"] if lost else []
+    """What a reader of an alert must know of its hour: packets that the sensor lost, and times without any."""
+    from weir.packets import gaps
+
+    mine = segments(store, unit)
+    lost = sum(m.counters["kernel_dropped"] + m.counters["unread"] + m.counters["drop_disk"] for m in mine)
+    words = [f"{lost:,} packets of this hour were lost at the sensor, so counts may be too low"] if lost else []
+    return words + gaps.told(mine)
 
 
 def _send(store: Store, unit: str, found: Sequence[Any], per_day: int) -> list[Any]:

@@ -126,6 +126,7 @@ def _model_facts(store: Store, model: Any) -> Counts:
 
 def _arrivals(store: Store, span: set[str]) -> list[Counts]:
     """What each sensor delivered in a period, and what its chain misses."""
+    from weir.packets import gaps as silences
     from weir.packets.chain import missing
 
     stored = segments(store)
@@ -142,12 +143,12 @@ def _arrivals(store: Store, span: set[str]) -> list[Counts]:
                 "segments": len(mine),
                 "packets": sum(manifest.packets for manifest in mine),
                 "bytes": sum(manifest.packet_bytes for manifest in mine),
-                "hours": len({manifest.hour for manifest in mine}),
+                "hours": len({manifest.hour for manifest in mine if manifest.packets}),
                 "hours_expected": len([hour for hour in hours if hour >= first]),
                 "missing": sum(gap.count for gap in gaps if gap.kind == "missing"),
                 "late": sum(_is_late(manifest) for manifest in mine),
                 "last_us": max(manifest.last_us or 0 for manifest in mine),
-                "words": [f"{gap.count} segments from number {gap.seq} on: {gap.kind}" for gap in gaps],
+                "words": silences.told(mine) + [f"{gap.count} segments from number {gap.seq} on: {gap.kind}" for gap in gaps],
             }
         )
     return arrivals
@@ -155,7 +156,9 @@ def _arrivals(store: Store, span: set[str]) -> list[Counts]:
 
 def _is_late(manifest: Manifest) -> bool:
     """Whether a live sensor sealed a segment more than an hour after its last packet; replays are never late."""
-    return not manifest.source.startswith("file:") and manifest.sealed_wall_us - (manifest.last_us or 0) > schema.HOUR_US
+    if manifest.last_us is None or manifest.source.startswith("file:"):
+        return False
+    return manifest.sealed_wall_us - manifest.last_us > schema.HOUR_US
 
 
 def _earlier(store: Store, kind: str, name: str) -> list[Counts]:

@@ -16,11 +16,11 @@ inline Outcome DescendToIp(Layer* layer) {
   for (;;) {
     Outcome outcome = Outcome::kAccepted;
     if (layer->next == Next::kEtherType) {
+      if (layer->type == kEtherIpv4 || layer->type == kEtherIpv6) [[likely]] {
+        layer->next = Next::kIp;
+        return Outcome::kAccepted;
+      }
       switch (layer->type) {
-        case kEtherIpv4:
-        case kEtherIpv6:
-          layer->next = Next::kIp;
-          return Outcome::kAccepted;
         case kEtherVlan:
         case kEtherServiceVlan:
         case kEtherOldServiceVlan:
@@ -108,7 +108,7 @@ Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
       return stays_outside ? Outcome::kAccepted : outcome;
     }
     Fill(ip, transport, layer->wire_bytes, packet);
-    if (ip.is_fragment) {
+    if (ip.protocol == kProtocolTcp || ip.is_fragment) {
       return Outcome::kAccepted;
     }
     switch (ip.protocol) {

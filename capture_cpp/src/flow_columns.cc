@@ -11,6 +11,50 @@
 #include "flow_text.h"
 
 namespace weir {
+namespace {
+
+// Moves the cells of a column, which are 0 afterwards.
+using Mover = void (*)(unsigned char* cells, std::size_t bytes, unsigned char* to);
+
+void MoveSome(unsigned char* cells, std::size_t bytes, unsigned char* to) {
+  std::memcpy(to, cells, bytes);
+  std::memset(cells, 0, bytes);
+}
+
+using ShortVector = std::uint32_t __attribute__((vector_size(16)));
+using LongVector = std::uint32_t __attribute__((vector_size(32)));
+
+// Those of a full tile, by vectors and without asking how many there are.
+template <typename Vector>
+[[gnu::always_inline]] inline void MoveFull(unsigned char* cells, std::size_t bytes, unsigned char* to) {
+  constexpr std::size_t kPieceBytes = kTileRows * sizeof(std::int32_t);
+  for (const unsigned char* const end = cells + bytes; cells != end; cells += kPieceBytes, to += kPieceBytes) {
+    for (std::size_t at = 0; at < kPieceBytes; at += sizeof(Vector)) {
+      Vector vector;
+      std::memcpy(&vector, cells + at, sizeof vector);
+      std::memcpy(to + at, &vector, sizeof vector);
+      vector = Vector{};
+      std::memcpy(cells + at, &vector, sizeof vector);
+    }
+  }
+}
+
+void MoveFullAnywhere(unsigned char* cells, std::size_t bytes, unsigned char* to) { MoveFull<ShortVector>(cells, bytes, to); }
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) void MoveFullWithAvx2(unsigned char* cells, std::size_t bytes, unsigned char* to) { MoveFull<LongVector>(cells, bytes, to); }
+#endif
+
+Mover FullMover() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") != 0) {
+    return &MoveFullWithAvx2;
+  }
+#endif
+  return &MoveFullAnywhere;
+}
+
+}  // namespace
 
 FlowColumns::FlowColumns(FlowSink sink, std::int64_t batch_rows)
     : sink_(std::move(sink)), batch_rows_(batch_rows), tile_(std::make_unique<FlowTile>()) {
@@ -84,11 +128,7 @@ void FlowColumns::FlushTile() {
       FlushTexts(definitions[i], &batch_->columns[i]);
     }
   }
-  for (std::size_t i = 0; i < definitions.size(); ++i) {
-    if (!IsText(definitions[i].type)) {
-      FlushNumbers(definitions[i], &batch_->columns[i]);
-    }
-  }
+  FlushNumbers();
   batch_->rows += static_cast<std::int64_t>(tile_rows_);
   tile_rows_ = 0;
   if (batch_->rows >= batch_rows_) {
@@ -97,11 +137,16 @@ void FlowColumns::FlushTile() {
 }
 
 // Leaves the cells empty for the rows to come, while they are in the cache.
-void FlowColumns::FlushNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) {
-  const std::size_t bytes = tile_rows_ * (definition.type == ColumnType::kInt32 ? sizeof(std::int32_t) : sizeof(std::int64_t));
-  char* cells = reinterpret_cast<char*>(tile_.get()) + definition.offset;
-  std::memcpy(column->values.Extend(bytes), cells, bytes);
-  std::memset(cells, 0, bytes);
+void FlowColumns::FlushNumbers() {
+  const auto definitions = FlowColumnDefinitions();
+  const auto move = tile_rows_ == kTileRows ? FullMover() : &MoveSome;
+  for (std::size_t i = 0; i < definitions.size(); ++i) {
+    if (!IsText(definitions[i].type)) {
+      const std::size_t size = definitions[i].type == ColumnType::kInt32 ? sizeof(std::int32_t) : sizeof(std::int64_t);
+      auto* cells = reinterpret_cast<unsigned char*>(tile_.get()) + definitions[i].offset;
+      move(cells, tile_rows_ * size, batch_->columns[i].values.Extend(tile_rows_ * size));
+    }
+  }
 }
 
 void FlowColumns::FlushTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const {

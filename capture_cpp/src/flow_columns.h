@@ -27,7 +27,7 @@ class FlowColumns {
  private:
   std::size_t NextRow();
   void FlushTile();
-  void FlushNumbers(const ColumnDefinition& definition, FlowBatch::Column* column);
+  void FlushNumbers();
   void FlushTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const;
   void HandOver();
   void TakeFreeBatch();

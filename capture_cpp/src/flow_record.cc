@@ -1,6 +1,7 @@
 #include "flow_record.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 namespace weir {
@@ -71,7 +72,7 @@ void AddToBulk(std::uint32_t since_start_us, std::uint32_t payload, const Bulk& 
 }  // namespace
 
 void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
-  *record = {};
+  std::memset(record, 0, sizeof *record);
   for (Side& side : record->sides) {
     side.gap_least = std::numeric_limits<std::uint32_t>::max();
     side.payload_least = std::numeric_limits<std::uint16_t>::max();
@@ -91,9 +92,7 @@ void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* rec
 }
 
 TcpStream BeginStream(const FirstPacket& first) {
-  TcpStream stream{};
-  AddToStream(first.tcp_flags, first.sequence, first.payload, first.window, kForward, &stream);
-  return stream;
+  return StreamOf(first.tcp_flags, first.sequence, first.payload, first.window);
 }
 
 void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side_index, FlowRecord* record) {

@@ -34,7 +34,7 @@ std::int64_t Signed(std::uint64_t value) { return static_cast<std::int64_t>(valu
 
 // The identity of a flow: its oriented 5-tuple and its start, under a seed that never changes.
 std::int64_t FlowId(const FlowHead& head) {
-  const std::uint64_t tuple = Hash(head.key, kIdentitySeed);
+  const std::uint64_t tuple = IdentityHash(head.key, kIdentitySeed);
   const std::uint64_t start = static_cast<std::uint64_t>(head.first_us) << 1 | static_cast<std::uint64_t>(head.is_forward_from_b);
   return static_cast<std::int64_t>(Fold(tuple ^ kIdentitySeed.second, start ^ kIdentitySeed.first) >> 1);
 }

@@ -91,7 +91,9 @@ char* WriteTexts(const ColumnDefinition& definition, const FlowTile& tile, std::
       return WriteEach(rows, base, to, ends, [&](std::size_t row, char* at) { return WriteAddress(addresses[row], tile.ip_version[row], at); });
     }
     case ColumnType::kCommunityId:
-      WriteEach(rows, base, to, ends, [](std::size_t, char* at) { return at + kCommunityIdBytes; });
+      for (std::size_t row = 0; row < rows; ++row) {
+        ends[row] = base + static_cast<std::int32_t>((row + 1) * kCommunityIdBytes);
+      }
       return WriteCommunityIds(tile, rows, to);
     case ColumnType::kEndReason:
       return WriteEach(rows, base, to, ends,

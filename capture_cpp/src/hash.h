@@ -2,7 +2,9 @@
 // packets that fall into one bucket; results never depend on it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "packet.h"
 
@@ -23,16 +25,23 @@ inline std::uint64_t Fold(std::uint64_t left, std::uint64_t right) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-inline std::uint64_t HashPorts(const FlowKey& key) {
-  return std::uint64_t{key.port_a} << 32 | std::uint64_t{key.port_b} << 16 | std::uint64_t{key.protocol} << 8 | key.ip_version;
+inline std::uint64_t HashAddresses(const FlowKey& key, const Seed& seed) {
+  const std::uint64_t mixed = Fold(key.a.low ^ seed.first, key.b.low ^ seed.second);
+  return key.ip_version == 6 ? Fold(mixed ^ key.a.high ^ seed.second, key.b.high ^ seed.first) : mixed;
 }
 
+// For tables in memory; takes what follows the addresses as it lies there.
 inline std::uint64_t Hash(const FlowKey& key, const Seed& seed) {
-  std::uint64_t mixed = Fold(key.a.low ^ seed.first, key.b.low ^ seed.second);
-  if (key.ip_version == 6) {
-    mixed = Fold(mixed ^ key.a.high ^ seed.second, key.b.high ^ seed.first);
-  }
-  return Fold(mixed ^ HashPorts(key), seed.first);
+  std::uint64_t rest = 0;
+  static_assert(sizeof key == offsetof(FlowKey, port_a) + sizeof rest);
+  std::memcpy(&rest, &key.port_a, sizeof rest);
+  return Fold(HashAddresses(key, seed) ^ rest, seed.first);
+}
+
+// For identifiers, which must not depend on how a key is laid out.
+inline std::uint64_t IdentityHash(const FlowKey& key, const Seed& seed) {
+  const std::uint64_t rest = std::uint64_t{key.port_a} << 32 | std::uint64_t{key.port_b} << 16 | std::uint64_t{key.protocol} << 8 | key.ip_version;
+  return Fold(HashAddresses(key, seed) ^ rest, seed.first);
 }
 
 // The seed of identifiers that must be the same everywhere, for ever.

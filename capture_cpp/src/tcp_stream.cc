@@ -77,7 +77,10 @@ End EndState(std::uint8_t mine, std::uint8_t other) {
 
 }  // namespace
 
-void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window, std::size_t side, TcpStream* stream) {
+namespace {
+
+[[gnu::always_inline]] inline void Add(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window, std::size_t side,
+                                       TcpStream* stream) {
   const bool has_syn = (flags & kTcpSyn) != 0;
   const bool has_fin = (flags & kTcpFin) != 0;
   const bool has_rst = (flags & kTcpRst) != 0;
@@ -111,6 +114,19 @@ void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t paylo
   if (length > 0 && !has_rst) {
     AddSegment(sequence, length, side, stream);
   }
+}
+
+}  // namespace
+
+void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window, std::size_t side, TcpStream* stream) {
+  Add(flags, sequence, payload, window, side, stream);
+}
+
+// The compiler leaves out what an empty stream makes needless.
+TcpStream StreamOf(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window) {
+  TcpStream stream{};
+  Add(flags, sequence, payload, window, 0, &stream);
+  return stream;
 }
 
 // The decisions are those of Zeek's scripts/base/protocols/conn/main.zeek, in its documented order.

@@ -31,6 +31,9 @@ static_assert(sizeof(TcpStream) == 64);
 // Adds a TCP packet of side 0 (forward) or 1.
 void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window, std::size_t side, TcpStream* stream);
 
+// The stream of a connection whose first packet, of side 0, is all there is.
+TcpStream StreamOf(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window);
+
 // The state of a TCP connection, as Zeek's conn_state names it.
 enum class ConnState : std::uint8_t { kOth, kS0, kS1, kSf, kRej, kS2, kS3, kRsto, kRstr, kRstos0, kRstrh, kSh, kShr };
 ConnState ConnStateOf(const TcpStream& stream);

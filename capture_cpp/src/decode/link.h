@@ -78,9 +78,10 @@ inline Outcome DecodePpp(Layer* layer) {
 
 // Finds the first header of a record of this link type.
 inline Outcome DecodeLink(std::uint32_t link_type, Layer* layer) {
+  if (link_type == kLinkEthernet) [[likely]] {
+    return DecodeEthernet(layer);
+  }
   switch (link_type) {
-    case kLinkEthernet:
-      return DecodeEthernet(layer);
     case kLinkRaw:
     case kLinkRawBsd:
     case kLinkRawOpenBsd:

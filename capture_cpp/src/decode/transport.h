@@ -62,9 +62,10 @@ inline Outcome DecodeTransport(std::uint8_t protocol, const Layer& layer, Transp
   constexpr std::uint16_t kUdpBytes = 8;
   constexpr std::uint16_t kSctpBytes = 12;
   *out = {};
+  if (protocol == kProtocolTcp) [[likely]] {
+    return DecodeTcp(layer.bytes, layer.wire_bytes, out);
+  }
   switch (protocol) {
-    case kProtocolTcp:
-      return DecodeTcp(layer.bytes, layer.wire_bytes, out);
     case kProtocolUdp:
     case kProtocolUdpLite:
       return DecodePorts(layer.bytes, kUdpBytes, out);

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
-from weir.errors import AbsentError, ConflictError, StoreError
+from weir.errors import AbsentError, ConflictError, SchemaError, StoreError
 from weir.store import FolderStore, S3Store, Store, get_table, open_store, put, put_table
 
 
@@ -130,6 +130,8 @@ def test_the_same_table_gives_the_same_bytes(store: Store) -> None:
 def test_some_columns_of_a_table_are_read_alone(store: Store) -> None:
     put_table(store, "t", pa.table({"a": [1], "b": ["x"], "c": [2.0]}))
     assert get_table(store, "t", ["c", "a"]).to_pydict() == {"c": [2.0], "a": [1]}
+    with pytest.raises(SchemaError, match="t: lacks d, e; run the job"):
+        get_table(store, "t", ["a", "e", "d"])
 
 
 def test_a_damaged_table_is_a_store_error(store: Store) -> None:

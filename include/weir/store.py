@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
-from weir.errors import AbsentError, ConflictError, StoreError
+from weir.errors import AbsentError, ConflictError, SchemaError, StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -310,12 +310,19 @@ def put_table(store: Store, key: str, table: pa.Table) -> str:
 
 
 def get_table(store: Store, key: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a table that ``put_table`` wrote, or some columns of it; StoreError when it is no whole Parquet file."""
+    """Read a table that ``put_table`` wrote, or some columns of it; StoreError when it is no whole Parquet file.
+
+    SchemaError where it has not all of the columns.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(pa.BufferReader(store.get(key)), columns=None if columns is None else list(columns))
+        file = pq.ParquetFile(pa.BufferReader(store.get(key)))
+        missing = sorted(set(columns or ()) - set(file.schema_arrow.names))
+        if missing:
+            raise SchemaError(f"{store.url}/{key}: lacks {', '.join(missing)}; run the job that makes it again")
+        return file.read(columns=None if columns is None else list(columns))
     except (pa.ArrowInvalid, OSError) as error:
         raise StoreError(
             f"{store.url}/{key}: not a whole Parquet file: {error}; delete it and run the job that makes it again"

@@ -24,10 +24,11 @@ def drift(unit: str | None = None, snapshot_file: Path | None = None) -> Counts:
 
     store, chosen = site_store(), settings.load()
     unit, against = _drift_hours(store, unit, snapshot_file)
-    current = get_table(store, valid_key("flows", unit))
-    past = [get_table(store, valid_key("flows", name)) for name in against]
-    reference = pa.concat_tables(past) if past else current.slice(0, 0)
     columns = schema.features("flows")
+    needed = ("start_us", *columns)  # texts, such as addresses, are most of a table's memory
+    current = get_table(store, valid_key("flows", unit), needed)
+    past = [get_table(store, valid_key("flows", name), needed) for name in against]
+    reference = pa.concat_tables(past) if past else current.slice(0, 0)
     found = compare(reference, current, columns, chosen.drift)
     facts = {
         "unit": unit,

@@ -108,12 +108,12 @@ def segments(store: Store, unit: str | None = None) -> list[Manifest]:
     return sorted(found, key=lambda m: (first.get((m.sensor_id, m.boot_id), 0), m.boot_id, m.seq))
 
 
-def chain() -> list[str]:
-    """What the sensors' chains say is missing, one sentence each."""
+def chain(stored: Sequence[Manifest] | None = None) -> list[str]:
+    """What the sensors' chains say is missing, one sentence each; ``stored`` are all manifests of the store."""
     from weir.packets.chain import missing
     from weir.packets.manifest import Manifest
 
-    stored = segments(site_store())
+    stored = segments(site_store()) if stored is None else stored
     spooled = [Manifest.read(Path(name)) for name in waiting()]
     words = {"missing": "never arrived", "broken": "names another predecessor", "twice": "exists twice"}
     return [

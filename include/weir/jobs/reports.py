@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -75,17 +76,18 @@ def _report_inputs(store: Store, start: date, days: int) -> Counts:
     model = champion(store)
     thresholds = {table: model.table(table).threshold for table in SCORED} if model else {}
     top = settings.load().report.top
+    entries, stored = ledger.read(store), segments(store)
     return {
         "flows_summary": summary.traffic((get_table(store, flows_key(unit)) for unit in found), start, days, top),
         "scores_summary": summary.strangeness(
             (get_table(store, scores_key(table, unit)) for unit in scored for table in SCORED), start, days, thresholds
         ),
         "alerts": [one for unit in found for one in alerts_of(unit, store)],
-        "quality": _quality(store, found),
+        "quality": _quality(entries, found),
         "drift": [_drift_facts(store, key) for unit in found if store.exists(key := f"4_models/drift/{unit}.json")],
-        "ledger": _ledger_facts(verify_ledger()),
+        "ledger": _ledger_facts(verify_ledger(entries, stored)),
         "models": _model_facts(store, model),
-        "arrivals": _arrivals(store, span),
+        "arrivals": _arrivals(stored, span),
         "budget": model.manifest["budget"] if model else {},
     }
 
@@ -95,9 +97,9 @@ def _drift_facts(store: Store, key: str) -> Counts:
     return {**facts, "summary": facts["summary"]["words"]}
 
 
-def _quality(store: Store, found: list[str]) -> list[Counts]:
-    entries = {entry.unit: entry for entry in ledger.read(store) if entry.hop == "L6"}
-    judged = [(table, unit, entries[f"{table}/{unit}"]) for unit in found for table in SCORED if f"{table}/{unit}" in entries]
+def _quality(entries: Sequence[Entry], found: list[str]) -> list[Counts]:
+    of = {entry.unit: entry for entry in entries if entry.hop == "L6"}
+    judged = [(table, unit, of[f"{table}/{unit}"]) for unit in found for table in SCORED if f"{table}/{unit}" in of]
     return [{"table": table, "hour": unit.split("/")[1], "rows": e.seen, "refused": dict(e.aside)} for table, unit, e in judged]
 
 
@@ -124,12 +126,11 @@ def _model_facts(store: Store, model: Any) -> Counts:
     return {"champion": champion, "challenger": None if is_champion else challenger, "changes": changes}
 
 
-def _arrivals(store: Store, span: set[str]) -> list[Counts]:
+def _arrivals(stored: Sequence[Manifest], span: set[str]) -> list[Counts]:
     """What each sensor delivered in a period, and what its chain misses."""
     from weir.packets import gaps as silences
     from weir.packets.chain import missing
 
-    stored = segments(store)
     inside = [manifest for manifest in stored if manifest.hour[:10] in span]
     hours = sorted({manifest.hour for manifest in inside})
     arrivals = []

@@ -17,7 +17,7 @@ from weir.errors import ArtifactError, LedgerError, StoreError
 from weir.jobs.keys import candidates_key, flows_key, site_store
 from weir.ledger import Entry
 from weir.simulate.run import simulate
-from weir.store import get_table, put_table
+from weir.store import FolderStore, get_table, put_table
 
 ROOT = Path(__file__).parents[1]
 SENSOR = Path(os.environ.get("WEIR_CAPTURE", ROOT / "build" / "capture" / "bin" / "weir-capture"))
@@ -358,6 +358,17 @@ def test_a_bad_row_goes_to_quarantine_and_the_others_go_on(table: str, home: Pat
     assert jobs.quarantined()[f"{table}/{ATTACKED}"] == counts["refused"]
 
 
+def test_a_refused_flow_counts_in_no_window(home: Path) -> None:
+    rows = get_table(site_store(), flows_key(ATTACKED))
+    values = rows.column("packets_fwd").to_pylist()
+    spoiled = rows.set_column(rows.column_names.index("packets_fwd"), "packets_fwd", pa.array([-1, *values[1:]], pa.int64()))
+    put_table(site_store(), flows_key(ATTACKED), schema.conform(spoiled, schema.STORED_FLOWS, "flows"))
+    jobs.features(ATTACKED)
+    jobs.validate(ATTACKED)
+    windows = get_table(site_store(), jobs.valid_key("windows", ATTACKED))
+    assert sum(windows.column("flows_out").to_pylist()) == len(rows) - 1
+
+
 def test_the_data_docs_show_what_was_refused(home: Path) -> None:
     index = Path(jobs.data_docs(home / "docs")["data_docs"])
     assert index.is_relative_to(home / "docs")
@@ -399,6 +410,25 @@ def test_drift_is_judged_against_the_hours_the_champion_learned_from(home: Path)
         p["role"] != "train" for p in jobs.snapshot(HOURS[-2])["hours"]
     )
     assert (home / "store" / "4_models" / "drift" / f"{ATTACKED}.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_drift_reads_only_the_columns_it_judges(home: Path) -> None:
+    before = jobs.drift()
+    for unit in jobs.units("3_features/flows/"):
+        rows = get_table(site_store(), jobs.valid_key("flows", unit))
+        texts = [name for name in rows.column_names if pa.types.is_string(rows.schema.field(name).type)]
+        put_table(site_store(), jobs.valid_key("flows", unit), rows.drop_columns(texts))
+    assert jobs.drift() == before
+
+
+def test_a_report_reads_each_object_of_the_ledger_and_each_manifest_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    whole = FolderStore.get
+    monkeypatch.setattr(FolderStore, "get", lambda store, key: read.append(key) or whole(store, key))
+    jobs.report("daily", HOURS[-1][:10], mail=False)
+    counted = [key for key in read if key.startswith(("ledger/", "1_packets/"))]
+    assert {key.split("/")[0] for key in counted} == {"ledger", "1_packets"}
+    assert len(counted) == len(set(counted))
 
 
 def test_rollback_brings_the_champion_before_back(home: Path) -> None:

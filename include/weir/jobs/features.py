@@ -28,13 +28,24 @@ def features(unit: str) -> Counts:
 
 
 def validate(unit: str) -> Counts:
-    """Judge the flows and window rows of one unit; the good go on, the refused go to quarantine."""
+    """Judge the flows and window rows of one unit; the good go on, the refused go to quarantine.
+
+    Where flows are refused, windows are summed up anew from the others: a row that was not believed
+    must not count in one that is.
+    """
     from weir.features.validate import validate as judge
+    from weir.features.windows import windows
 
     store = site_store()
     counts: Counts = {"unit": unit}
-    for table, key in (("flows", flows_key(unit)), ("windows", candidates_key(unit))):
-        rows = get_table(store, key)
+    good = all_flows = get_table(store, flows_key(unit))
+    for table in ("flows", "windows"):
+        if table == "flows":
+            rows = all_flows
+        elif len(good) < len(all_flows):
+            rows = windows(good, settings.load().windows.seconds)
+        else:
+            rows = get_table(store, candidates_key(unit))
         judged = judge(rows, table, GREAT_EXPECTATIONS)
         good, refused = _after_release(store, table, unit, judged.good, judged.refused)
         put_table(store, valid_key(table, unit), good)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARQUET_COMPRESSION = "zstd"
+READ_BYTES = 1 << 20  # asked of a file at once, whatever length somebody claims it has
 S3_ATTEMPTS = 5  # with botocore's standard back-off, about 20 s of patience
 
 
@@ -332,7 +333,7 @@ def get_table(store: Store, key: str, columns: Sequence[str] | None = None) -> p
 def _read(file: BinaryIO | io.RawIOBase, length: int) -> bytes:
     """As many of ``length`` bytes as the file has; one read may give fewer."""
     parts: list[bytes] = []
-    while length and (part := file.read(length)):
+    while length and (part := file.read(min(length, READ_BYTES))):
         parts.append(part)
         length -= len(part)
     return b"".join(parts)

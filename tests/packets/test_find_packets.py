@@ -263,6 +263,19 @@ def test_a_frame_that_is_not_as_its_manifest_says_is_named(site, change) -> None
     assert "its manifest says" in found["damaged"][0]
 
 
+def test_a_manifest_that_claims_terabytes_costs_none(site) -> None:
+    path = sorted(site.spool.glob("east*.json"))[2]
+    said = json.loads(path.read_text())
+    said["frames"][-1]["length"] += 10**13
+    said["file_bytes"] += 10**13
+    path.write_text(json.dumps(said))
+    for verify in (False, True):
+        found = jobs.find_packets(Query(), site.out, places=[site.spool], verify=verify)
+        assert len(found["damaged"]) == 1
+        assert path.stem in found["damaged"][0]
+        assert found["packets"] == 3000 - said["packets"]
+
+
 def test_a_segment_that_is_gone_is_named_and_the_others_are_delivered(site, store) -> None:
     gone = next(key for key in store.keys("1_packets/west/") if key.endswith(".zst"))
     held = json.loads(store.get(gone.replace(".pcap.zst", ".json")))["packets"]
@@ -305,7 +318,7 @@ def test_verifying_reads_whole_segments_and_finds_one_that_was_changed(site, pca
     manifest.write_text(json.dumps({**said, "sha256": "0" * 64}))
     found = jobs.find_packets(Query(), site.out, places=[site.spool], verify=True)
     assert [one.split(": ")[0] for one in found["damaged"]] == [f"{victim}:0"]
-    assert "its manifest says 000000" in found["damaged"][0]
+    assert f"with {'0' * 64}; it was changed" in found["damaged"][0]
     assert found["packets"] == 3000 - said["packets"]
 
 

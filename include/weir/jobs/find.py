@@ -134,9 +134,8 @@ def _of_alert(store: Store, alert_id: str, query: Query, told: Counts, sensor: s
 
 
 def _alert(store: Store, alert_id: str) -> dict[str, Any]:
-    for key in store.keys("6_alerts/"):
-        if not key.endswith(".json") or key.count("/") != 2:
-            continue
+    keys = [key for key in store.keys("6_alerts/") if key.endswith(".json") and key.count("/") == 2]
+    for key in sorted(keys, key=lambda name: name.split("/")[2], reverse=True):  # the newest are asked for most
         for found in get_json(store, key):
             if found["alert_id"] == alert_id:
                 return dict(found)

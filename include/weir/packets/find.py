@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 
 from weir.errors import AbsentError, CaptureError
 from weir.packets.index import may_hold
-from weir.packets.manifest import Frame, Manifest
+from weir.packets.manifest import FRAME_BYTES, Frame, Manifest
 from weir.packets.query import Query, takes
 from weir.packets.records import NS_PER_US, Form, Packet, first_bytes, unpack
 
@@ -23,6 +23,9 @@ RUN_BYTES = 4 << 20
 
 HEAD_BYTES = 1 << 18
 """Fetched to see the header of a segment whose frames are not known; more than a zstd block."""
+
+MOST_PACKED = 2 * FRAME_BYTES
+"""Most B of a packed frame that are fetched; zstd never makes what it packs that much larger."""
 
 Fetch = Callable[[int, int], bytes]
 """``fetch(offset, length)`` gives exactly these bytes of a segment file, or raises CaptureError or AbsentError."""
@@ -129,7 +132,8 @@ def _chosen(segment: Segment, queries: Sequence[Query]) -> tuple[Frame, ...] | N
 def _form(segment: Segment, chosen: tuple[Frame, ...] | None, cost: Cost) -> Form | None:
     """The capture header; None for a segment without packets."""
     is_indexed = segment.manifest is not None and chosen is not None
-    size = segment.manifest.frames[0].offset if segment.manifest and is_indexed else min(segment.file_bytes, HEAD_BYTES)
+    size = segment.manifest.frames[0].offset if segment.manifest and is_indexed else segment.file_bytes
+    size = min(size, HEAD_BYTES)
     head = first_bytes(_fetch(segment, 0, size, cost))
     if not head and not is_indexed:
         return None
@@ -185,6 +189,8 @@ def _read(run: _Run, queries: Sequence[Query], cost: Cost) -> Iterator[tuple[int
         return
     begin, end = run.frames[0].offset, run.frames[-1].offset + run.frames[-1].length
     try:
+        if any(frame.length > MOST_PACKED for frame in run.frames):
+            raise CaptureError(f"a frame has more than {MOST_PACKED} bytes; no sensor made it")
         packed = _fetch(segment, begin, end - begin, cost)
     except (CaptureError, AbsentError) as error:
         cost.damaged.append(_named(error, segment, begin))
@@ -217,9 +223,10 @@ def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query])
 def _read_whole(segment: Segment, form: Form, queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
     try:
         packed = _fetch(segment, 0, segment.file_bytes, cost)
-        digest = hashlib.sha256(packed).hexdigest()
-        if segment.manifest and digest != segment.manifest.sha256:
-            raise CaptureError(f"has sha256 {digest}, its manifest says {segment.manifest.sha256}; it was changed")
+        said, digest = segment.manifest, hashlib.sha256(packed).hexdigest()
+        if said and (len(packed), digest) != (said.file_bytes, said.sha256):
+            words = f"its manifest says {said.file_bytes} with {said.sha256}"
+            raise CaptureError(f"has {len(packed)} bytes with sha256 {digest}, {words}; it was changed")
         for packet in form.streamed(packed):
             if takes(queries, form.link_type, packet.time_ns // NS_PER_US, packet.data, packet.length):
                 yield packet

@@ -62,7 +62,7 @@ def _of_file(path: Path) -> tuple[Path, Segment]:
         try:
             with path.open("rb") as file:
                 file.seek(offset)
-                return file.read(length)
+                return file.read(min(length, size))  # a manifest may claim anything
         except OSError as error:
             raise CaptureError(f"{path}: cannot be read: {error.strerror}; was it collected meanwhile?") from error
 

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "flow_record.h"
 #include "memory.h"
@@ -58,5 +60,42 @@ class FlowIndex {
   std::size_t mask_;
   std::size_t size_ = 0;
 };
+
+// One bit for each way whose tag agrees: all are compared at once.
+inline unsigned FlowIndex::Matches(const Bucket& bucket, std::uint32_t tag) {
+  using Lanes = std::uint32_t __attribute__((vector_size(4 * sizeof(std::uint32_t))));
+  static_assert(offsetof(Bucket, tags) == 0 && sizeof(Lanes) * 2 == sizeof bucket.tags + sizeof bucket.passed_on);
+  Lanes low;
+  Lanes high;
+  std::memcpy(&low, bucket.tags.data(), sizeof low);
+  std::memcpy(&high, bucket.tags.data() + 4, sizeof high);
+  const Lanes bits = (Lanes(low == tag) & Lanes{1, 2, 4, 8}) | (Lanes(high == tag) & Lanes{16, 32, 64, 0});
+  const std::array<std::uint64_t, 2> halves = std::bit_cast<std::array<std::uint64_t, 2>>(bits);
+  const std::uint64_t both = halves[0] | halves[1];
+  return static_cast<unsigned>(both | both >> 32);
+}
+
+inline std::uint32_t FlowIndex::Find(std::uint64_t hash, const FlowKey& key) const {
+  const std::uint32_t tag = TagOf(hash);
+  for (std::size_t at = Home(tag);; at = (at + 1) & mask_) {
+    const Bucket& bucket = buckets_[at];
+    for (unsigned matches = Matches(bucket, tag); matches != 0; matches &= matches - 1) {
+      const std::uint32_t slot = bucket.slots[static_cast<std::size_t>(std::countr_zero(matches))];
+      if ((*heads_)[slot].key == key) {
+        return slot;
+      }
+    }
+    if (bucket.passed_on == 0) {
+      return 0;
+    }
+  }
+}
+
+inline std::uint32_t FlowIndex::Guess(std::uint64_t hash) const {
+  const std::uint32_t tag = TagOf(hash);
+  const Bucket& bucket = buckets_[Home(tag)];
+  const unsigned matches = Matches(bucket, tag);
+  return matches == 0 ? 0 : bucket.slots[static_cast<std::size_t>(std::countr_zero(matches))];
+}
 
 }  // namespace weir

@@ -69,10 +69,21 @@ void AddToBulk(std::uint32_t since_start_us, std::uint32_t payload, const Bulk& 
   bulk->run_last_us = since_start_us;
 }
 
+// Line by line; as a whole the compiler would clear it with "rep stos", which begins slowly.
+void Clear(FlowRecord* record) {
+  using Line = std::uint64_t __attribute__((vector_size(kCacheLine)));
+  static_assert(sizeof *record % sizeof(Line) == 0);
+  auto* lines = reinterpret_cast<unsigned char*>(record);
+  for (std::size_t at = 0; at < sizeof *record; at += sizeof(Line)) {
+    const Line empty{};
+    std::memcpy(lines + at, &empty, sizeof empty);
+  }
+}
+
 }  // namespace
 
 void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
-  std::memset(record, 0, sizeof *record);
+  Clear(record);
   for (Side& side : record->sides) {
     side.gap_least = std::numeric_limits<std::uint32_t>::max();
     side.payload_least = std::numeric_limits<std::uint16_t>::max();

@@ -1,6 +1,7 @@
 #include "flow_row.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "hash.h"
@@ -13,7 +14,12 @@ __extension__ using Wide = unsigned __int128;
 constexpr double kUsPerS = 1e6;
 constexpr std::int32_t kNoIcmp = -1;
 
-double Mean(std::uint64_t sum, std::uint64_t count) { return count == 0 ? 0.0 : static_cast<double>(sum) / static_cast<double>(count); }
+std::int64_t Signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+// Processors convert signed numbers at once; none here reaches 2^63.
+double Real(std::uint64_t value) { return static_cast<double>(Signed(value)); }
+
+double Mean(std::uint64_t sum, std::uint64_t count) { return count == 0 ? 0.0 : Real(sum) / Real(count); }
 
 // Sample variance from exact integer sums; 0 for fewer than two values.
 double Variance(std::uint64_t squares, std::uint64_t sum, std::uint64_t count) {
@@ -21,16 +27,15 @@ double Variance(std::uint64_t squares, std::uint64_t sum, std::uint64_t count) {
     return 0.0;
   }
   const Wide spread = Wide{count} * squares - Wide{sum} * sum;
-  return static_cast<double>(spread) / (static_cast<double>(count) * static_cast<double>(count - 1));
+  const double shown = spread >> 63 == 0 ? Real(static_cast<std::uint64_t>(spread)) : static_cast<double>(spread);
+  return shown / (Real(count) * Real(count - 1));
 }
 
 double Deviation(std::uint64_t squares, std::uint64_t sum, std::uint64_t count) { return std::sqrt(Variance(squares, sum, count)); }
 
 double PerSecond(std::uint64_t amount, std::int64_t duration_us) {
-  return duration_us == 0 ? 0.0 : static_cast<double>(amount) * kUsPerS / static_cast<double>(duration_us);
+  return duration_us == 0 ? 0.0 : Real(amount) * kUsPerS / static_cast<double>(duration_us);
 }
-
-std::int64_t Signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
 // The identity of a flow: its oriented 5-tuple and its start, under a seed that never changes.
 std::int64_t FlowId(const FlowHead& head) {
@@ -45,8 +50,9 @@ void SetIdentity(const FlowHead& head, const FirstPacket& first, EndReason reaso
   const bool is_icmp = key.protocol == kProtocolIcmp || key.protocol == kProtocolIcmp6;
   tile->flow_id[row] = FlowId(head);
   tile->start_us[row] = head.first_us;
-  tile->src_ip[row] = is_swapped ? key.b : key.a;
-  tile->dst_ip[row] = is_swapped ? key.a : key.b;
+  const std::array<const Address*, 2> ends{&key.a, &key.b};
+  tile->src_ip[row] = *ends[is_swapped ? 1 : 0];
+  tile->dst_ip[row] = *ends[is_swapped ? 0 : 1];
   tile->src_port[row] = is_swapped ? key.port_b : key.port_a;
   tile->dst_port[row] = is_swapped ? key.port_a : key.port_b;
   tile->end_reason[row] = reason;
@@ -152,8 +158,49 @@ void SetTcp(const FlowRecord& record, std::size_t row, FlowTile* tile) {
   tile->init_win_bwd[row] = record.window_backward;
 }
 
+// How a connection of one packet went, by what decides it: the flags, and whether there was payload
+// and a window. A flood is full of them, so each kind is worked out once.
+struct SingleCourse {
+  History history;
+  ConnState state;
+  std::uint8_t zero_windows;
+};
+
+constexpr std::size_t kHasPayload = 0x100;
+constexpr std::size_t kHasWindow = 0x200;
+using SingleCourses = std::array<SingleCourse, 2 * kHasWindow>;
+
+SingleCourses AllSingleCourses() {
+  SingleCourses courses;
+  for (std::size_t kind = 0; kind < courses.size(); ++kind) {
+    const TcpStream stream = StreamOf(static_cast<std::uint8_t>(kind), 0, (kind & kHasPayload) != 0 ? 1 : 0, (kind & kHasWindow) != 0 ? 1 : 0);
+    courses[kind] = {stream.history, ConnStateOf(stream), static_cast<std::uint8_t>(stream.zero_windows[kForward])};
+  }
+  return courses;
+}
+
+const SingleCourse& CourseOf(const FirstPacket& first) {
+  static const SingleCourses courses = AllSingleCourses();
+  return courses[first.tcp_flags | (first.payload > 0 ? kHasPayload : 0) | (first.window > 0 ? kHasWindow : 0)];
+}
+
 // How the conversation went: Zeek's words for TCP, and for UDP whether it was answered.
-void SetCourse(const FlowHead& head, const TcpStream& stream, bool is_answered, std::size_t row, FlowTile* tile) {
+void SetCourse(const FlowHead& head, const FirstPacket& first, std::size_t row, FlowTile* tile) {
+  tile->conn_state[row] = ConnState::kOth;
+  tile->history[row] = {};
+  if (head.key.protocol == kProtocolTcp) {
+    const SingleCourse& course = CourseOf(first);
+    tile->conn_state[row] = course.state;
+    tile->history[row] = course.history;
+    tile->zero_windows_fwd[row] = course.zero_windows;
+  } else if (head.key.protocol == kProtocolUdp) {
+    tile->conn_state[row] = ConnState::kS0;
+    tile->history[row] = UdpHistory(false);
+  }
+}
+
+void SetCourse(const FlowHead& head, const FlowRecord& record, std::size_t row, FlowTile* tile) {
+  const TcpStream& stream = record.stream;
   tile->conn_state[row] = ConnState::kOth;
   tile->history[row] = {};
   if (head.key.protocol == kProtocolTcp) {
@@ -166,6 +213,7 @@ void SetCourse(const FlowHead& head, const TcpStream& stream, bool is_answered, 
     tile->zero_windows_fwd[row] = stream.zero_windows[kForward];
     tile->zero_windows_bwd[row] = stream.zero_windows[kBackward];
   } else if (head.key.protocol == kProtocolUdp) {
+    const bool is_answered = record.sides[kBackward].packets > 0;
     tile->conn_state[row] = is_answered ? ConnState::kSf : ConnState::kS0;
     tile->history[row] = UdpHistory(is_answered);
   }
@@ -173,7 +221,7 @@ void SetCourse(const FlowHead& head, const TcpStream& stream, bool is_answered, 
 
 // Means of bulks are rounded down, as CICFlowMeter does.
 void SetBulks(const FlowRecord& record, std::size_t row, FlowTile* tile) {
-  const auto quotient = [](std::uint64_t sum, std::uint64_t count) { return count == 0 ? 0.0 : static_cast<double>(sum / count); };
+  const auto quotient = [](std::uint64_t sum, std::uint64_t count) { return count == 0 ? 0.0 : Real(sum / count); };
   const auto rate = [](const Bulk& bulk) { return std::floor(PerSecond(bulk.bytes, bulk.duration_us)); };
   const Bulk& fwd = record.bulks[kForward];
   const Bulk& bwd = record.bulks[kBackward];
@@ -204,7 +252,7 @@ void WriteSingle(const FlowHead& head, const FirstPacket& first, EndReason reaso
   tile->flags_ack[row] = has(kTcpAck);
   tile->flags_cwr[row] = has(kTcpCwr);
   tile->flags_ece[row] = has(kTcpEce);
-  SetCourse(head, BeginStream(first), false, row, tile);
+  SetCourse(head, first, row, tile);
   tile->subflow_fwd_packets[row] = 1;
   tile->subflow_fwd_payload[row] = static_cast<double>(payload);
 }
@@ -227,7 +275,7 @@ void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& 
   SetGaps(head, record, row, tile);
   SetSpells(record, row, tile);
   SetTcp(record, row, tile);
-  SetCourse(head, record.stream, bwd.packets > 0, row, tile);
+  SetCourse(head, record, row, tile);
   SetBulks(record, row, tile);
 }
 

@@ -196,16 +196,15 @@ void FlowTable::Begin(const Packet& packet) {
 void FlowTable::Restart(std::uint32_t slot, const Packet& packet) { SetFirst(slot, packet); }
 
 void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
-  const bool is_tcp = packet.key.protocol == kProtocolTcp;
   heads_[slot] = {
       .key = packet.key,
       .first_us = packet.time_us,
       .last_us = packet.time_us,
       .record = 0,
       .is_forward_from_b = packet.is_from_b,
-      .has_fin_forward = is_tcp && (packet.tcp_flags & kTcpFin) != 0,
+      .has_fin_forward = (packet.tcp_flags & kTcpFin) != 0,
       .has_fin_backward = false,
-      .has_rst = is_tcp && (packet.tcp_flags & kTcpRst) != 0,
+      .has_rst = (packet.tcp_flags & kTcpRst) != 0,
   };
   firsts_[slot] = {
       .offset = packet.offset,
@@ -243,7 +242,7 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   const std::int64_t time_us = std::max(packet.time_us, head.last_us);
   AddToRecord(head, packet, time_us, side, &record);
   head.last_us = time_us;
-  if (packet.key.protocol == kProtocolTcp && (packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) {
+  if ((packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) {
     NoteTcpEnd(packet, side, &head);
   }
 }

@@ -55,7 +55,7 @@ struct Packet {
   std::uint32_t sequence;      // TCP
   std::uint16_t header;        // transport header
   std::uint16_t window;        // TCP
-  std::uint8_t tcp_flags;
+  std::uint8_t tcp_flags;      // 0 for other protocols
   std::uint8_t icmp_type;
   std::uint8_t icmp_code;
   bool is_from_b;              // the sender is `key.b`

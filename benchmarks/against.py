@@ -40,7 +40,7 @@ def in_turns(name: str, ours: Callable[[], Run], capture: Path, rounds: int) -> 
         with tempfile.TemporaryDirectory(dir=peers.PLACE.parent) as out:
             others.append(run(peer.command(capture, Path(out)), environment=peers.environment()))
             found = peer.found(others[-1].output, Path(out))
-        if not found:
+        if found <= 0:
             raise AbsentError(f"{name} {peer.version} ended well but found nothing")
         if others[-1].cpu_s > LONG_S and len(others) >= LONG_ROUNDS:
             break

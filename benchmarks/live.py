@@ -41,10 +41,10 @@ def live(only: str) -> Iterator[Figure]:
     WrongError
         it failed
     """
-    environment = peers.environment()
-    environment["PATH"] = ":".join([environment["PATH"], *{str(peers.debian(program).parent) for program in NEEDED}])
+    for program in NEEDED:
+        peers.debian(program)
     command: list[str | Path] = [sys.executable, SCRIPT, "--only", only]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, env=peers.environment(), stdin=subprocess.DEVNULL)
     last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
     if done.returncode == CANNOT_RUN:
         raise AbsentError(last)

@@ -54,7 +54,9 @@ class Peer(NamedTuple):
 def environment() -> dict[str, str]:
     """What programs are started with: the libraries that were unpacked beside them, too."""
     libraries = [str(folder) for folder in (PLACE / "root/usr/lib").glob("*-linux-gnu")]
-    ours = {"LD_LIBRARY_PATH": ":".join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).strip(":")}
+    folders = [str(PLACE / "root" / folder) for folder in FOLDERS]
+    ours = {"PATH": ":".join([os.environ.get("PATH", ""), *folders])}
+    ours |= {"LD_LIBRARY_PATH": ":".join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).strip(":")}
     if (tools := PLACE / "root/usr/libexec/valgrind").exists():
         ours["VALGRIND_LIB"] = str(tools)
     return as_users_have_it() | ours
@@ -143,6 +145,7 @@ def nfstream() -> Peer:
 
 def cicflowmeter() -> Peer:
     """The columns of CICFlowMeter, to CSV. With a newer scapy it writes none, and reports success."""
+    debian("tcpdump")  # scapy asks it to compile its filter; without one, the table is empty too
     program = python("cicflowmeter") / "cicflowmeter"
     return Peer(
         "cicflowmeter",

@@ -1,5 +1,4 @@
 // Finished flows as columns: exactly those of schema.FLOWS, in that order.
-//
 #pragma once
 
 #include <cstdint>

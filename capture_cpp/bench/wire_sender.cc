@@ -109,7 +109,7 @@ int OpenWire(const std::string& interface) {
 }
 
 void SleepUntil(double time) {
-  constexpr double kShortestSleep = 0.0002;  // below it the clock is watched instead
+  constexpr double kShortestSleep = 0.0001;  // below it the clock is watched instead
   const double left = time - Now();
   if (left > kShortestSleep) {
     const timespec nap = {0, static_cast<long>(std::min(left, 0.5) * 1e9)};

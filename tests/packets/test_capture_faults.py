@@ -173,6 +173,42 @@ def test_a_file_size_limit_is_met_like_a_full_disk(binary, write_pcap, pcaps, tm
     assert total(manifests, "written") + total(manifests, "drop_disk") == 3000
 
 
+@pytest.mark.parametrize("limit", [1_052_000, 2_000_000, 3_000_001])
+def test_a_write_cut_short_inside_a_large_frame_costs_counted_packets(binary, write_pcap, pcaps, tmp_path, limit):
+    packets = random_packets(pcaps, 4000)
+    sensor = [binary, "--sensor", "lab", "--spool", tmp_path / "spool", "-r", write_pcap(packets), "--level", "0"]
+    done = subprocess.run(["prlimit", f"--fsize={limit}", *sensor], capture_output=True, timeout=60)
+    assert done.returncode == 4
+    manifests = sound_manifests(tmp_path / "spool")
+    assert total(manifests, "written") == len(pcaps.packets_in(tmp_path / "spool"))
+    assert total(manifests, "written") + total(manifests, "drop_disk") == 4000
+
+
+def test_after_a_power_cut_sealed_segments_are_there_and_the_unfinished_one_is_counted(traced, binary, pcaps, tmp_path):
+    folder = tmp_path / "spool"
+    traced("renameat:signal=SIGKILL:when=3", folder)  # the second segment is whole, but under its hidden name
+    sealed = [path.name for path in spool.sealed(folder)]
+    assert len(sealed) == 1
+    for part in folder.glob(".*.part"):
+        part.unlink()  # had not reached the disk
+    restart(binary, folder)
+    manifests = sound_manifests(folder)
+    assert [path.name for path in spool.sealed(folder)][:1] == sealed
+    assert total(manifests, "written") == len(pcaps.packets_in(folder))
+    assert total(manifests, "drop_disk") > 0
+    assert total(manifests, "read") == total(manifests, "written") + total(manifests, "drop_disk")
+    assert chain.missing(manifests) == []
+
+
+def test_a_lock_that_a_dead_sensor_left_is_no_obstacle(binary, source, tmp_path):
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    (folder / ".lab.lock").write_text("pid 4194305")
+    sensor = [binary, "--sensor", "lab", "--spool", folder, "-r", source]
+    assert subprocess.run(sensor, capture_output=True, timeout=20).returncode == 0
+    assert (folder / ".lab.lock").read_text() != "pid 4194305"
+
+
 def test_a_spool_at_its_limit_drops_the_newest_packets_and_counts_them(capture, write_pcap, pcaps):
     packets = random_packets(pcaps, 3000)
     run = capture("-r", write_pcap(packets), "--rotate-bytes", 200_000, "--spool-mb", 1)

@@ -41,6 +41,7 @@ MEASURES: dict[str, Measure] = {
     "P7": live.stalls,
     "P8": core.hand_over,
     "P13": core.counts,
+    "parsing": core.applications,
 }
 
 

@@ -61,6 +61,22 @@ def share_of_parsing(mix: Sample, stress: Sample) -> Iterator[Figure]:
         )
 
 
+def applications(mix: Sample, stress: Sample) -> Iterator[Figure]:
+    """parsing: what looking for application protocols adds to the engine."""
+    what = f"application protocols on, against off, {mix.name}"
+    try:
+        core("headers", mix)
+    except WrongError as why:
+        if "usage:" not in str(why):
+            raise
+        yield absent("parsing", what, "this core has no application protocols")
+        return
+    best = best_of_turns(mix, ("flows", "headers"))
+    on, off = best["flows"]["cpu_s"], best["headers"]["cpu_s"]
+    words = f"{on:.3f} CPU s with, {off:.3f} without"
+    yield Figure("parsing", what, 100 * (on / off - 1), 25, False, "% more", words)
+
+
 def memory(mix: Sample, stress: Sample) -> Iterator[Figure]:
     """P5: the largest the process of the engine becomes."""
     alive = most_alive(ready(stress))

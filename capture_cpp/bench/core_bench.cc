@@ -3,6 +3,7 @@
 //   read   walk the records
 //   parse  ... and decode each packet: the floor of any flow engine
 //   flows  ... and build flows, all columns, batch by batch
+//   headers  ... without looking at payload
 //   table  ... and keep them all as one table
 // Prints one JSON line per run; cpu_s is user + system time of the process during the run.
 #include <sys/resource.h>
@@ -69,7 +70,7 @@ Result Parse(const std::string& path) {
   return result;
 }
 
-Result Flows(const std::string& path, std::size_t memory_bytes, std::int64_t batch_rows) {
+Result Flows(const std::string& path, std::size_t memory_bytes, std::int64_t batch_rows, bool parse_applications) {
   Result result;
   const auto count = [&result](const std::shared_ptr<const weir::FlowBatch>& batch) {
     result.flows += static_cast<std::uint64_t>(batch->rows);
@@ -77,7 +78,7 @@ Result Flows(const std::string& path, std::size_t memory_bytes, std::int64_t bat
       result.result_bytes += column.values.size() + column.offsets.size();
     }
   };
-  weir::FlowBuilder builder({kIdleUs, kActiveUs, memory_bytes}, weir::RandomSeed(), count, batch_rows);
+  weir::FlowBuilder builder({kIdleUs, kActiveUs, memory_bytes, parse_applications}, weir::RandomSeed(), count, batch_rows);
   weir::CaptureFile capture(path);
   builder.Read(&capture);
   builder.Finish();
@@ -92,7 +93,7 @@ Result Measure(const std::string& mode, const std::string& path, std::size_t mem
   if (mode == "parse") {
     return Parse(path);
   }
-  return Flows(path, memory_bytes, mode == "table" ? weir::kAllRows : weir::kBatchRows);
+  return Flows(path, memory_bytes, mode == "table" ? weir::kAllRows : weir::kBatchRows, mode != "headers");
 }
 
 std::size_t Number(const char* text, std::size_t fallback) {
@@ -107,8 +108,8 @@ std::size_t Number(const char* text, std::size_t fallback) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 2 ? argv[1] : "";
-  if (mode != "read" && mode != "parse" && mode != "flows" && mode != "table") {
-    std::fprintf(stderr, "usage: weir-core-bench read|parse|flows|table FILE [RUNS [MEMORY_MB]]\n");
+  if (mode != "read" && mode != "parse" && mode != "flows" && mode != "headers" && mode != "table") {
+    std::fprintf(stderr, "usage: weir-core-bench read|parse|flows|headers|table FILE [RUNS [MEMORY_MB]]\n");
     return 2;
   }
   const std::string path = argv[2];

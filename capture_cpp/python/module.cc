@@ -119,16 +119,19 @@ NB_MODULE(_native, module) {
 
   module.def(
       "build_flows",
-      [](const std::vector<std::string>& captures, std::int64_t idle_timeout_us, std::int64_t active_timeout_us, std::size_t memory_bytes) {
+      [](const std::vector<std::string>& captures, std::int64_t idle_timeout_us, std::int64_t active_timeout_us, std::size_t memory_bytes,
+         bool parse_applications) {
         const nb::gil_scoped_release others_may_run;
-        return BuildFlows(captures, {idle_timeout_us, active_timeout_us, memory_bytes});
+        return BuildFlows(captures, {idle_timeout_us, active_timeout_us, memory_bytes, parse_applications});
       },
-      nb::arg("captures"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"));
+      nb::arg("captures"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"), nb::arg("parse_applications") = true);
   module.def(
       "stream_flows",
       [](const std::vector<std::string>& captures, const nb::callable& take, std::int64_t idle_timeout_us, std::int64_t active_timeout_us,
-         std::size_t memory_bytes) { return ByName(StreamFlows(captures, take, {idle_timeout_us, active_timeout_us, memory_bytes})); },
-      nb::arg("captures"), nb::arg("take"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"));
+         std::size_t memory_bytes, bool parse_applications) {
+        return ByName(StreamFlows(captures, take, {idle_timeout_us, active_timeout_us, memory_bytes, parse_applications}));
+      },
+      nb::arg("captures"), nb::arg("take"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"), nb::arg("parse_applications") = true);
   module.def("schema", &Schema);
   weir::DefineHeaders(module);
 }

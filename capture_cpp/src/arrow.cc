@@ -43,6 +43,7 @@ const char* ArrowFormat(ColumnType type) {
     case ColumnType::kInt64:
       return "l";
     case ColumnType::kInt32:
+    case ColumnType::kApplicationNumber:
       return "i";
     case ColumnType::kFloat64:
       return "g";

@@ -74,6 +74,9 @@ bool CaptureFile::Next(Record* record) {
 inline bool CaptureFile::Ensure(std::size_t size) { return end_ - begin_ >= size || Refill(size); }
 
 bool CaptureFile::Refill(std::size_t size) {
+  if (before_refill_) {
+    before_refill_();
+  }
   std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "byte_source.h"
@@ -14,7 +16,7 @@
 
 namespace weir {
 
-// One captured packet. `bytes` points into the reader's buffer until the next call of Next().
+// One captured packet. `bytes` points into the reader's buffer until it is filled anew.
 struct Record {
   Bytes bytes;
   std::uint32_t wire_bytes;  // length on the wire; at least bytes.size()
@@ -34,6 +36,9 @@ class CaptureFile {
   // Fills `record` with the next packet; false at the end of the capture. Throws CaptureError
   // when the file is broken there; records given before are sound.
   bool Next(Record* record);
+
+  // Calls `before` whenever the bytes of earlier records are about to be overwritten.
+  void OnRefill(std::function<void()> before) { before_refill_ = std::move(before); }
 
   // Bytes of an unfinished record at the end, as a killed writer leaves them.
   std::uint64_t truncated_tail() const { return truncated_tail_; }
@@ -70,6 +75,7 @@ class CaptureFile {
 
   std::string name_;
   std::unique_ptr<ByteSource> source_;
+  std::function<void()> before_refill_;
   std::vector<std::uint8_t> buffer_;
   std::size_t begin_ = 0;  // what lies ahead is buffer_[begin_, end_)
   std::size_t end_ = 0;

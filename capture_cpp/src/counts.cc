@@ -24,6 +24,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Counts::Named() const {
   }
   named.emplace_back("odd_truncated_tail", truncated_tails);
   named.emplace_back("odd_empty_file", empty_files);
+  named.emplace_back("odd_unread_application", unread_applications);
   return named;
 }
 

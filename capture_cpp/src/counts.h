@@ -17,6 +17,7 @@ struct Counts {
   std::array<std::uint64_t, 4> oddities{};
   std::uint64_t truncated_tails = 0;  // captures that end inside a record
   std::uint64_t empty_files = 0;      // captures of no bytes at all
+  std::uint64_t unread_applications = 0;  // flows whose first bytes went unread, as memory was short
 
   void Count(Outcome outcome) { ++outcomes[static_cast<std::size_t>(outcome)]; }
   void Count(Oddity oddity) { ++oddities[static_cast<std::size_t>(oddity)]; }

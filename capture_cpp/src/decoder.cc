@@ -1,5 +1,6 @@
 #include "decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "decode/link.h"
@@ -107,7 +108,7 @@ Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
       const bool stays_outside = has_outer && (outcome == Outcome::kNonIp || (is_outer_a_hint && outcome != Outcome::kNest));
       return stays_outside ? Outcome::kAccepted : outcome;
     }
-    Fill(ip, transport, layer->wire_bytes, packet);
+    Fill(ip, transport, *layer, packet);
     if (ip.protocol == kProtocolTcp || ip.is_fragment) {
       return Outcome::kAccepted;
     }
@@ -162,7 +163,7 @@ Outcome Decoder::DecodeFragment(const IpHeader& ip, const Layer& layer, std::int
   return Outcome::kAccepted;
 }
 
-void Decoder::Fill(const IpHeader& ip, const TransportHeader& transport, std::uint32_t left, Packet* packet) {
+void Decoder::Fill(const IpHeader& ip, const TransportHeader& transport, const Layer& layer, Packet* packet) {
   if (ip.is_length_odd) {
     odd_->Count(Oddity::kLength);
   }
@@ -176,7 +177,8 @@ void Decoder::Fill(const IpHeader& ip, const TransportHeader& transport, std::ui
   packet->key.ip_version = ip.version;
   packet->key.unused = 0;
   packet->ip_bytes = ip.total_bytes;
-  packet->payload = left - transport.header_bytes;
+  packet->payload = layer.wire_bytes - transport.header_bytes;
+  packet->captured = ip.is_fragment ? Bytes() : layer.bytes.subspan(std::min<std::size_t>(transport.header_bytes, layer.bytes.size()));
   packet->sequence = transport.sequence;
   packet->header = transport.header_bytes;
   packet->window = transport.window;

@@ -1,5 +1,6 @@
 #include "flow_builder.h"
 
+#include <memory>
 #include <utility>
 
 #include "options.h"
@@ -10,9 +11,16 @@ FlowBuilder::FlowBuilder(const FlowSettings& settings, const Seed& seed, FlowSin
     : columns_(std::move(sink), batch_rows), decoder_(seed, &counts_), table_(settings, seed, &columns_, &counts_), batch_(kBatch) {}
 
 void FlowBuilder::Read(CaptureFile* capture) {
+  // Packets wait in a batch, whose bytes lie in the capture's buffer; also when the capture breaks off.
+  const auto add = [this](CaptureFile* emptied) {
+    AddBatch();
+    emptied->OnRefill({});
+  };
+  const std::unique_ptr<CaptureFile, decltype(add)> at_the_end(capture, add);
+  capture->OnRefill([this] { AddBatch(); });
   Record record{};
   while (capture->Next(&record)) {
-    Add(record);
+    Decode(record);
   }
   counts_.truncated_tails += capture->truncated_tail() > 0 ? 1 : 0;
   counts_.empty_files += capture->is_empty() ? 1 : 0;
@@ -20,6 +28,11 @@ void FlowBuilder::Read(CaptureFile* capture) {
 }
 
 void FlowBuilder::Add(const Record& record) {
+  Decode(record);
+  AddBatch();
+}
+
+void FlowBuilder::Decode(const Record& record) {
   ++counts_.read;
   if (record.is_time_odd) {
     counts_.Count(Oddity::kTime);
@@ -43,8 +56,8 @@ void FlowBuilder::AddBatch() {
 }
 
 void FlowBuilder::Finish() {
-  AddBatch();
   table_.Finish();
+  counts_.unread_applications = table_.unread_applications();
 }
 
 }  // namespace weir

@@ -19,7 +19,7 @@ class FlowBuilder {
   // Adds all packets of a capture, as going on where the one before ended. Throws CaptureError.
   void Read(CaptureFile* capture);
 
-  // Adds one packet of the present capture.
+  // Adds one packet of the present capture; its bytes are needed during the call only.
   void Add(const Record& record);
 
   // Ends all flows and hands over the last batch, which may be empty. Afterwards the counts are final.
@@ -28,6 +28,7 @@ class FlowBuilder {
   const Counts& counts() const { return counts_; }
 
  private:
+  void Decode(const Record& record);
   void AddBatch();
 
   Counts counts_;

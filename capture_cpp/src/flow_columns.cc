@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "flow_row.h"
@@ -120,6 +121,11 @@ void FlowColumns::Flush() {
   HandOver();
 }
 
+void FlowColumns::AppendFields(std::unique_ptr<const Fields> fields) {
+  has_fields_ |= fields != nullptr;
+  fields_[tile_rows_ - 1] = std::move(fields);
+}
+
 // Texts come first, as some are made of numbers.
 void FlowColumns::FlushTile() {
   const auto definitions = FlowColumnDefinitions();
@@ -131,6 +137,10 @@ void FlowColumns::FlushTile() {
   FlushNumbers();
   batch_->rows += static_cast<std::int64_t>(tile_rows_);
   tile_rows_ = 0;
+  if (has_fields_) {
+    fields_ = {};
+    has_fields_ = false;
+  }
   if (batch_->rows >= batch_rows_) {
     HandOver();
   }
@@ -141,11 +151,38 @@ void FlowColumns::FlushNumbers() {
   const auto definitions = FlowColumnDefinitions();
   const auto move = tile_rows_ == kTileRows ? FullMover() : &MoveSome;
   for (std::size_t i = 0; i < definitions.size(); ++i) {
-    if (!IsText(definitions[i].type)) {
+    if (definitions[i].type == ColumnType::kApplicationNumber) {
+      FlushFieldNumbers(definitions[i], &batch_->columns[i]);
+    } else if (!IsText(definitions[i].type)) {
       const std::size_t size = definitions[i].type == ColumnType::kInt32 ? sizeof(std::int32_t) : sizeof(std::int64_t);
       auto* cells = reinterpret_cast<unsigned char*>(tile_.get()) + definitions[i].offset;
       move(cells, tile_rows_ * size, batch_->columns[i].values.Extend(tile_rows_ * size));
     }
+  }
+}
+
+void FlowColumns::FlushFieldNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) const {
+  auto* numbers = reinterpret_cast<std::int32_t*>(column->values.Extend(tile_rows_ * sizeof(std::int32_t)));
+  std::fill_n(numbers, tile_rows_, kUnsaid);
+  for (std::size_t row = 0; has_fields_ && row < tile_rows_; ++row) {
+    if (fields_[row] != nullptr) {
+      numbers[row] = fields_[row]->Number(static_cast<NumberField>(definition.offset));
+    }
+  }
+}
+
+void FlowColumns::FlushFieldTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const {
+  auto* ends = reinterpret_cast<std::int32_t*>(column->offsets.Extend(tile_rows_ * sizeof(std::int32_t)));
+  if (!has_fields_) {
+    std::fill_n(ends, tile_rows_, static_cast<std::int32_t>(column->values.size()));
+    return;
+  }
+  for (std::size_t row = 0; row < tile_rows_; ++row) {
+    if (fields_[row] != nullptr) {
+      const std::string_view text = fields_[row]->Text(static_cast<TextField>(definition.offset));
+      std::copy(text.begin(), text.end(), column->values.Extend(text.size()));
+    }
+    ends[row] = static_cast<std::int32_t>(column->values.size());
   }
 }
 
@@ -154,6 +191,10 @@ void FlowColumns::FlushTexts(const ColumnDefinition& definition, FlowBatch::Colu
   const std::size_t room = tile_rows_ * LongestText(definition.type);
   if (before + room > std::numeric_limits<std::int32_t>::max()) {
     throw std::length_error("more flows than one table of text can hold; give fewer captures at once");
+  }
+  if (definition.type == ColumnType::kApplicationText) {
+    FlushFieldTexts(definition, column);
+    return;
   }
   auto* start = reinterpret_cast<char*>(column->values.Extend(room));
   auto* ends = reinterpret_cast<std::int32_t*>(column->offsets.Extend(tile_rows_ * sizeof(std::int32_t)));

@@ -1,10 +1,12 @@
 // Finished flows as columns: exactly those of schema.FLOWS, in that order.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "application/fields.h"
 #include "flow_batch.h"
 #include "flow_record.h"
 #include "flow_tile.h"
@@ -20,6 +22,9 @@ class FlowColumns {
   void AppendSingle(const FlowHead& head, const FirstPacket& first, EndReason reason);
   void Append(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason);
 
+  // Adds what is known of the application of the flow appended last, if anything.
+  void AppendFields(std::unique_ptr<const Fields> fields);
+
   // Hands over the rows that are left.
   void Flush();
 
@@ -28,6 +33,8 @@ class FlowColumns {
   void FlushTile();
   void FlushNumbers();
   void FlushTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const;
+  void FlushFieldNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) const;
+  void FlushFieldTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const;
   void HandOver();
   void TakeFreeBatch();
   std::shared_ptr<FlowBatch> NewBatch() const;
@@ -36,6 +43,8 @@ class FlowColumns {
   std::int64_t batch_rows_;
   std::unique_ptr<FlowTile> tile_;
   std::size_t tile_rows_ = 0;
+  std::array<std::unique_ptr<const Fields>, kTileRows> fields_;  // of the tile's rows; none for most
+  bool has_fields_ = false;
   std::shared_ptr<FlowBatch> batch_;                 // the one being filled
   std::vector<std::shared_ptr<FlowBatch>> batches_;  // all that were made, to be used again
 };

@@ -92,7 +92,8 @@ void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* rec
   record->rhythm.active_since_us = head.first_us;
   record->rhythm.header_forward_least = first.header;
   record->sides[kForward].last_us = head.first_us;
-  AddPacket(first.payload, first.ip_bytes, first.header, &record->sides[kForward]);
+  AddPacket(first.payload, first.ip_bytes(), first.header, &record->sides[kForward]);
+  record->entropy[kForward] = first.entropy;
   if (head.key.protocol == kProtocolTcp && first.header > 0) {
     AddFlags(first.tcp_flags, &record->tcp.flags[kForward]);
     record->stream = BeginStream(first);

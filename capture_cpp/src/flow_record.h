@@ -33,6 +33,7 @@ struct alignas(kCacheLine) FlowHead {
   bool has_fin_forward : 1;
   bool has_fin_backward : 1;
   bool has_rst : 1;
+  std::uint8_t listens : 2;  // bit per side: more of its first bytes is wanted
 
   bool IsClosed() const { return has_rst || (has_fin_forward && has_fin_backward); }
 };
@@ -42,14 +43,18 @@ static_assert(sizeof(FlowHead) == kCacheLine);
 struct FirstPacket {
   std::uint64_t offset;
   std::uint32_t capture;
-  std::uint32_t ip_bytes;
   std::uint32_t sequence;
+  std::uint32_t application;  // index in Applications, also while the flow goes on; 0: nothing known
+  std::uint16_t ip_header;
   std::uint16_t payload;  // at most kLargestIpv6Bytes less an IP header
+  std::uint16_t entropy;  // of the payload, in steps of 1 / kEntropySteps bit per byte
   std::uint16_t window;
   std::uint8_t header;  // TCP's is the longest: 60
   std::uint8_t tcp_flags;
   std::uint8_t icmp_type;
   std::uint8_t icmp_code;
+
+  std::uint32_t ip_bytes() const { return std::uint32_t{ip_header} + header + payload; }
 };
 static_assert(sizeof(FirstPacket) == 32);
 
@@ -125,6 +130,7 @@ struct FlowRecord {
   Spells idle;
   std::uint32_t backward_since_us;  // first packet backward, from the flow's start
   std::uint16_t window_backward;    // of the latest TCP packet
+  std::array<std::uint16_t, 2> entropy;  // of the first payload each way, in steps of 1 / kEntropySteps bit
 };
 static_assert(sizeof(FlowRecord) == 448);
 

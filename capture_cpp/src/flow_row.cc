@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "application/applications.h"
 #include "hash.h"
 
 namespace weir {
@@ -36,6 +37,8 @@ double Deviation(std::uint64_t squares, std::uint64_t sum, std::uint64_t count) 
 double PerSecond(std::uint64_t amount, std::int64_t duration_us) {
   return duration_us == 0 ? 0.0 : Real(amount) * kUsPerS / static_cast<double>(duration_us);
 }
+
+double BitsOf(std::uint16_t entropy) { return static_cast<double>(entropy) / kEntropySteps; }
 
 // The identity of a flow: its oriented 5-tuple and its start, under a seed that never changes.
 std::int64_t FlowId(const FlowHead& head) {
@@ -210,6 +213,8 @@ void SetCourse(const FlowHead& head, const FlowRecord& record, std::size_t row, 
     tile->retransmitted_bwd[row] = stream.retransmitted[kBackward];
     tile->out_of_order_fwd[row] = stream.out_of_order[kForward];
     tile->out_of_order_bwd[row] = stream.out_of_order[kBackward];
+    tile->gap_bytes_fwd[row] = stream.gap_bytes[kForward];
+    tile->gap_bytes_bwd[row] = stream.gap_bytes[kBackward];
     tile->zero_windows_fwd[row] = stream.zero_windows[kForward];
     tile->zero_windows_bwd[row] = stream.zero_windows[kBackward];
   } else if (head.key.protocol == kProtocolUdp) {
@@ -240,7 +245,7 @@ void WriteSingle(const FlowHead& head, const FirstPacket& first, EndReason reaso
   const std::int64_t payload = first.payload;
   const auto has = [&first](std::uint8_t flag) { return static_cast<std::int64_t>((first.tcp_flags & flag) != 0); };
   tile->packets_fwd[row] = 1;
-  tile->bytes_fwd[row] = first.ip_bytes;
+  tile->bytes_fwd[row] = first.ip_bytes();
   tile->payload_fwd[row] = tile->payload_fwd_max[row] = tile->payload_fwd_min[row] = tile->payload_max[row] = tile->payload_min[row] = payload;
   tile->payload_fwd_mean[row] = tile->payload_mean[row] = static_cast<double>(payload);
   tile->header_fwd[row] = tile->segment_size_fwd_min[row] = first.header;
@@ -255,6 +260,7 @@ void WriteSingle(const FlowHead& head, const FirstPacket& first, EndReason reaso
   SetCourse(head, first, row, tile);
   tile->subflow_fwd_packets[row] = 1;
   tile->subflow_fwd_payload[row] = static_cast<double>(payload);
+  tile->payload_entropy_fwd[row] = BitsOf(first.entropy);
 }
 
 void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason, std::size_t row, FlowTile* tile) {
@@ -277,6 +283,8 @@ void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& 
   SetTcp(record, row, tile);
   SetCourse(head, record, row, tile);
   SetBulks(record, row, tile);
+  tile->payload_entropy_fwd[row] = BitsOf(record.entropy[kForward]);
+  tile->payload_entropy_bwd[row] = BitsOf(record.entropy[kBackward]);
 }
 
 }  // namespace weir

@@ -20,12 +20,16 @@ void CheckTimeout(const char* name, std::int64_t timeout_us) {
   }
 }
 
+// What of the table's memory is for the first bytes of conversations.
+std::size_t ApplicationBytes(const FlowSettings& settings) { return settings.parse_applications ? settings.memory_bytes / kApplicationShare : 0; }
+
 }  // namespace
 
-std::size_t FlowTable::FlowsIn(std::size_t memory_bytes) {
-  if (memory_bytes < kLeastTableBytes) {
-    throw std::invalid_argument("memory_bytes is " + std::to_string(memory_bytes) + ", but must be at least " + std::to_string(kLeastTableBytes));
+std::size_t FlowTable::FlowsIn(const FlowSettings& settings) {
+  if (settings.memory_bytes < kLeastTableBytes) {
+    throw std::invalid_argument("memory_bytes is " + std::to_string(settings.memory_bytes) + ", but must be at least " + std::to_string(kLeastTableBytes));
   }
+  const std::size_t memory_bytes = settings.memory_bytes - ApplicationBytes(settings);
   constexpr std::size_t kFlowBytes =
       sizeof(FlowHead) + sizeof(FirstPacket) + sizeof(FlowRecord) + TimerWheel::kEntryBytes + 4 * sizeof(std::uint32_t);
   std::size_t least = 1;
@@ -43,11 +47,12 @@ FlowTable::FlowTable(const FlowSettings& settings, const Seed& seed, FlowColumns
       seed_(seed),
       columns_(columns),
       odd_(odd),
-      most_flows_(FlowsIn(settings.memory_bytes)),
+      most_flows_(FlowsIn(settings)),
       heads_(most_flows_ + 1),
       firsts_(most_flows_ + 1),
       records_(most_flows_ + 1),
-      index_(&heads_) {
+      index_(&heads_),
+      applications_(ApplicationBytes(settings)) {
   CheckTimeout("idle_timeout_us", settings.idle_timeout_us);
   CheckTimeout("active_timeout_us", settings.active_timeout_us);
 }
@@ -205,19 +210,46 @@ void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
       .has_fin_forward = (packet.tcp_flags & kTcpFin) != 0,
       .has_fin_backward = false,
       .has_rst = (packet.tcp_flags & kTcpRst) != 0,
+      .listens = 0,
   };
   firsts_[slot] = {
       .offset = packet.offset,
       .capture = packet.capture,
-      .ip_bytes = packet.ip_bytes,
       .sequence = packet.sequence,
+      .application = 0,
+      .ip_header = static_cast<std::uint16_t>(packet.ip_bytes - packet.header - packet.payload),
       .payload = static_cast<std::uint16_t>(packet.payload),
+      .entropy = 0,
       .window = packet.window,
       .header = static_cast<std::uint8_t>(packet.header),
       .tcp_flags = packet.tcp_flags,
       .icmp_type = packet.icmp_type,
       .icmp_code = packet.icmp_code,
   };
+  if (!packet.captured.empty() && settings_.parse_applications) {
+    firsts_[slot].entropy = EntropyOf(packet.captured);
+    Listen(slot, packet, kForward);
+  }
+}
+
+// Shows the packet's payload to the parsers.
+void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t side) {
+  if (packet.key.protocol != kProtocolTcp && packet.key.protocol != kProtocolUdp) {
+    return;
+  }
+  const FlowKey& key = packet.key;
+  const Stretch stretch{
+      .bytes = packet.captured,
+      .is_forward = side == kForward,
+      .is_udp = key.protocol == kProtocolUdp,
+      .is_last = false,
+      .source_port = packet.is_from_b ? key.port_b : key.port_a,
+      .destination_port = packet.is_from_b ? key.port_a : key.port_b,
+  };
+  const std::uint8_t bit = side == kForward ? 1 : 2;
+  FlowHead& head = heads_[slot];
+  const bool wants_more = applications_.Listen({stretch, packet.sequence, packet.payload}, &firsts_[slot].application);
+  head.listens = static_cast<std::uint8_t>(wants_more ? head.listens | bit : head.listens & ~bit) & 3;
 }
 
 void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
@@ -240,6 +272,15 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   }
   // A packet that comes out of order counts as coming with the one before it, so no gap is negative.
   const std::int64_t time_us = std::max(packet.time_us, head.last_us);
+  if (!packet.captured.empty() && settings_.parse_applications) {
+    const bool is_first = record.sides[side].payload == 0;
+    if (is_first) {
+      record.entropy[side] = EntropyOf(packet.captured);
+    }
+    if (is_first || (head.listens >> side & 1) != 0) {
+      Listen(slot, packet, side);
+    }
+  }
   AddToRecord(head, packet, time_us, side, &record);
   head.last_us = time_us;
   if ((packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) {
@@ -275,13 +316,17 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   FlowHead& head = heads_[slot];
   const bool only_waited = reason == EndReason::kIdle || reason == EndReason::kForced;
   const EndReason shown = only_waited && head.IsClosed() ? EndReason::kFinished : reason;
+  const FirstPacket& first = firsts_[slot];
   if (head.record == 0) {
-    columns_->AppendSingle(head, firsts_[slot], shown);
-    return;
+    columns_->AppendSingle(head, first, shown);
+  } else {
+    columns_->Append(head, first, records_[head.record], shown);
+    free_records_.push_back(head.record);
+    head.record = 0;
   }
-  columns_->Append(head, firsts_[slot], records_[head.record], shown);
-  free_records_.push_back(head.record);
-  head.record = 0;
+  if (first.application != 0) {
+    columns_->AppendFields(applications_.Take(first.application));
+  }
 }
 
 void FlowTable::Forget(std::uint32_t slot) {

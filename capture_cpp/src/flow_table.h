@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "application/applications.h"
 #include "counts.h"
 #include "flow_columns.h"
 #include "flow_index.h"
@@ -29,6 +30,7 @@ struct FlowSettings {
   std::int64_t idle_timeout_us;
   std::int64_t active_timeout_us;
   std::size_t memory_bytes;  // what live flows may take at most; finished rows are not counted
+  bool parse_applications = true;  // whether payload is looked at
 };
 
 class FlowTable {
@@ -47,8 +49,11 @@ class FlowTable {
 
   std::size_t most_flows() const { return most_flows_; }
 
+  // Flows whose first bytes went unread, as memory was short.
+  std::uint64_t unread_applications() const { return applications_.unread(); }
+
  private:
-  static std::size_t FlowsIn(std::size_t memory_bytes);
+  static std::size_t FlowsIn(const FlowSettings& settings);
   void Prefetch(std::span<const Packet> packets) const;
   void AddOne(const Packet& packet);
   void MoveClock(std::int64_t time_us);
@@ -58,6 +63,7 @@ class FlowTable {
   void Restart(std::uint32_t slot, const Packet& packet);
   void SetFirst(std::uint32_t slot, const Packet& packet);
   void Continue(std::uint32_t slot, const Packet& packet);
+  void Listen(std::uint32_t slot, const Packet& packet, std::size_t side);
   void NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head) const;
   bool IsSilent(const FlowHead& head) const { return now_us_ > head.last_us + settings_.idle_timeout_us; }
   std::int64_t DueSecond(const FlowHead& head) const;
@@ -80,6 +86,7 @@ class FlowTable {
   std::size_t live_ = 0;
   FlowIndex index_;
   TimerWheel wheel_;
+  Applications applications_;
   std::int64_t now_us_ = -1;  // the newest packet's time
 };
 

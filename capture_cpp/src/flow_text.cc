@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "address_text.h"
+#include "application/fields.h"
 #include "community_id.h"
 
 namespace weir {
@@ -78,6 +79,8 @@ std::size_t LongestText(ColumnType type) {
       return kCommunityIdBytes;
     case ColumnType::kHistory:
       return kLongestHistory;
+    case ColumnType::kApplicationText:
+      return Fields::kLongestText;
     default:
       break;
   }

@@ -1,7 +1,12 @@
 #include "flow_tile.h"
 
+#include "application/fields.h"
+
 namespace weir {
 namespace {
+
+constexpr ColumnDefinition Said(const char* name, TextField field) { return {name, ColumnType::kApplicationText, static_cast<std::size_t>(field)}; }
+constexpr ColumnDefinition Said(const char* name, NumberField field) { return {name, ColumnType::kApplicationNumber, static_cast<std::size_t>(field)}; }
 
 constexpr std::array kDefinitions{
     ColumnDefinition{"flow_id", ColumnType::kInt64, offsetof(FlowTile, flow_id)},
@@ -74,6 +79,8 @@ constexpr std::array kDefinitions{
     ColumnDefinition{"retransmitted_bwd", ColumnType::kInt64, offsetof(FlowTile, retransmitted_bwd)},
     ColumnDefinition{"out_of_order_fwd", ColumnType::kInt64, offsetof(FlowTile, out_of_order_fwd)},
     ColumnDefinition{"out_of_order_bwd", ColumnType::kInt64, offsetof(FlowTile, out_of_order_bwd)},
+    ColumnDefinition{"gap_bytes_fwd", ColumnType::kInt64, offsetof(FlowTile, gap_bytes_fwd)},
+    ColumnDefinition{"gap_bytes_bwd", ColumnType::kInt64, offsetof(FlowTile, gap_bytes_bwd)},
     ColumnDefinition{"zero_windows_fwd", ColumnType::kInt64, offsetof(FlowTile, zero_windows_fwd)},
     ColumnDefinition{"zero_windows_bwd", ColumnType::kInt64, offsetof(FlowTile, zero_windows_bwd)},
     ColumnDefinition{"down_up_ratio", ColumnType::kFloat64, offsetof(FlowTile, down_up_ratio)},
@@ -101,6 +108,36 @@ constexpr std::array kDefinitions{
     ColumnDefinition{"idle_min_us", ColumnType::kInt64, offsetof(FlowTile, idle_min_us)},
     ColumnDefinition{"icmp_type", ColumnType::kInt32, offsetof(FlowTile, icmp_type)},
     ColumnDefinition{"icmp_code", ColumnType::kInt32, offsetof(FlowTile, icmp_code)},
+    ColumnDefinition{"payload_entropy_fwd", ColumnType::kFloat64, offsetof(FlowTile, payload_entropy_fwd)},
+    ColumnDefinition{"payload_entropy_bwd", ColumnType::kFloat64, offsetof(FlowTile, payload_entropy_bwd)},
+    Said("app", TextField::kApp),
+    Said("dns_qname", TextField::kDnsQname),
+    Said("dns_qtype", NumberField::kDnsQtype),
+    Said("dns_rcode", NumberField::kDnsRcode),
+    Said("dns_answers", NumberField::kDnsAnswers),
+    Said("http_method", TextField::kHttpMethod),
+    Said("http_host", TextField::kHttpHost),
+    Said("http_uri", TextField::kHttpUri),
+    Said("http_user_agent", TextField::kHttpUserAgent),
+    Said("http_status", NumberField::kHttpStatus),
+    Said("tls_version", TextField::kTlsVersion),
+    Said("tls_cipher", NumberField::kTlsCipher),
+    Said("tls_sni", TextField::kTlsSni),
+    Said("tls_alpn", TextField::kTlsAlpn),
+    Said("tls_ja4", TextField::kTlsJa4),
+    Said("quic_version", TextField::kQuicVersion),
+    Said("ftp_user", TextField::kFtpUser),
+    Said("ftp_commands", TextField::kFtpCommands),
+    Said("ssh_client", TextField::kSshClient),
+    Said("ssh_server", TextField::kSshServer),
+    Said("smtp_helo", TextField::kSmtpHelo),
+    Said("smtp_from", TextField::kSmtpFrom),
+    Said("smtp_to", TextField::kSmtpTo),
+    Said("mqtt_client_id", TextField::kMqttClientId),
+    Said("mqtt_topic", TextField::kMqttTopic),
+    Said("modbus_unit", NumberField::kModbusUnit),
+    Said("modbus_function", NumberField::kModbusFunction),
+    Said("modbus_exception", NumberField::kModbusException),
     ColumnDefinition{"segment_index", ColumnType::kInt32, offsetof(FlowTile, segment_index)},
     ColumnDefinition{"first_offset", ColumnType::kInt64, offsetof(FlowTile, first_offset)},
 };

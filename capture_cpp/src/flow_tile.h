@@ -90,6 +90,8 @@ struct FlowTile {
   Cells<std::int64_t> retransmitted_bwd;
   Cells<std::int64_t> out_of_order_fwd;
   Cells<std::int64_t> out_of_order_bwd;
+  Cells<std::int64_t> gap_bytes_fwd;
+  Cells<std::int64_t> gap_bytes_bwd;
   Cells<std::int64_t> zero_windows_fwd;
   Cells<std::int64_t> zero_windows_bwd;
   Cells<double> down_up_ratio;
@@ -117,11 +119,24 @@ struct FlowTile {
   Cells<std::int64_t> idle_min_us;
   Cells<std::int32_t> icmp_type;
   Cells<std::int32_t> icmp_code;
+  Cells<double> payload_entropy_fwd;
+  Cells<double> payload_entropy_bwd;
   Cells<std::int32_t> segment_index;
   Cells<std::int64_t> first_offset;
 };
 
-enum class ColumnType : std::uint8_t { kInt64, kInt32, kFloat64, kAddress, kCommunityId, kEndReason, kConnState, kHistory };
+enum class ColumnType : std::uint8_t {
+  kInt64,
+  kInt32,
+  kFloat64,
+  kApplicationNumber,
+  kAddress,
+  kCommunityId,
+  kEndReason,
+  kConnState,
+  kHistory,
+  kApplicationText,
+};
 
 // Whether a column holds text; the others hold numbers.
 constexpr bool IsText(ColumnType type) { return type >= ColumnType::kAddress; }
@@ -129,7 +144,7 @@ constexpr bool IsText(ColumnType type) { return type >= ColumnType::kAddress; }
 struct ColumnDefinition {
   const char* name;
   ColumnType type;
-  std::size_t offset;  // of its array in FlowTile; 0 where the column is made of several of them
+  std::size_t offset;  // of its array in FlowTile, or which field of Fields; 0 where it is made of several arrays
 };
 
 // All columns, in order.

@@ -53,6 +53,9 @@ inline constexpr std::int64_t kLatestUs = 253'402'300'799'999'999;
 // Neither timeout may be longer: times inside a record have 32 bits, and sums of squares 64.
 inline constexpr std::int64_t kLongestTimeoutUs = 3'600'000'000;
 
+// The part of the flow table's memory, one in so many, that is for the first bytes of conversations.
+inline constexpr std::size_t kApplicationShare = 8;
+
 // Below this the flow table would spend its time on evictions.
 inline constexpr std::size_t kLeastTableBytes = kHasSmallLimits ? 10'000 : std::size_t{1} << 20;
 

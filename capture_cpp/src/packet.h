@@ -1,9 +1,11 @@
-// A decoded packet: what the flow table needs of it, and nothing that points into the capture.
+// A decoded packet: what the flow table needs of it.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 #include <type_traits>
+
+#include "bytes.h"
 
 namespace weir {
 
@@ -59,6 +61,7 @@ struct Packet {
   std::uint8_t icmp_type;
   std::uint8_t icmp_code;
   bool is_from_b;              // the sender is `key.b`
+  Bytes captured;              // of the payload; points into the capture. Empty for fragments
 };
 
 // What became of a packet; each has exactly one outcome.

@@ -20,7 +20,9 @@ class FlowBatch:
     def counts(self) -> dict[str, int]:
         """Packets by outcome, of all read so far, and oddities under names that begin with ``odd_``."""
 
-def build_flows(captures: list[str], *, idle_timeout_us: int, active_timeout_us: int, memory_bytes: int) -> FlowBatch:
+def build_flows(
+    captures: list[str], *, idle_timeout_us: int, active_timeout_us: int, memory_bytes: int, parse_applications: bool = True
+) -> FlowBatch:
     """Read the captures as one stream of packets and return all of its flows.
 
     Raises
@@ -38,6 +40,7 @@ def stream_flows(
     idle_timeout_us: int,
     active_timeout_us: int,
     memory_bytes: int,
+    parse_applications: bool = True,
 ) -> dict[str, int]:
     """Like ``build_flows``, but gives the flows to ``take`` as they end, some thousands at once; returns the final counts.
 

@@ -21,7 +21,7 @@ US_PER_S = 1_000_000
 HOUR_US = 3_600 * US_PER_S
 
 Dtype = Literal["int64", "int32", "float64", "string"]
-Role = Literal["id", "feature", "lineage"]
+Role = Literal["id", "feature", "detail", "lineage"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Column:
 
     ``low`` and ``high`` bound the values, both inclusive; None leaves a side open. ``role`` says
     whether a model may learn from it: identifiers (addresses, ports, times) and lineage never
-    enter a training matrix, because a model would learn the laboratory instead of the behaviour.
+    enter a training matrix, because a model would learn the laboratory instead of the behaviour;
+    nor do details, which are there for people to read.
     """
 
     name: str
@@ -53,6 +54,24 @@ def _port(name: str, meaning: str, cic: str) -> Column:
 
 def _lineage(name: str, dtype: Dtype, unit: str, meaning: str) -> Column:
     return Column(name, dtype, unit, meaning, role="lineage")
+
+
+def _said(name: str, meaning: str) -> Column:
+    return Column(name, "string", "", f"{meaning}; empty without", role="detail")
+
+
+def _said_number(name: str, meaning: str, high: int) -> Column:
+    return Column(name, "int32", "", f"{meaning}; -1 without", role="detail", low=-1, high=high)
+
+
+def _entropy(direction: str) -> Column:
+    words = f"Shannon entropy of the first 128 bytes of the first payload sent {direction}; 0 without"
+    return Column(f"payload_entropy_{direction}", "float64", "bit/B", words, role="detail", low=0, high=8)
+
+
+def _gap(direction: str) -> Column:
+    words = f"TCP bytes sent {direction} that the sensor never saw, by sequence numbers"
+    return Column(f"gap_bytes_{direction}", "int64", "B", words, role="detail", low=0)
 
 
 def _count(name: str, unit: str, meaning: str, cic: str | None = None) -> Column:
@@ -156,6 +175,8 @@ FLOWS: tuple[Column, ...] = (
     _count("retransmitted_bwd", "packets", "TCP segments sent bwd again"),
     _count("out_of_order_fwd", "packets", "TCP segments sent fwd that came late, into a gap seen before"),
     _count("out_of_order_bwd", "packets", "TCP segments sent bwd that came late, into a gap seen before"),
+    _gap("fwd"),
+    _gap("bwd"),
     _count("zero_windows_fwd", "packets", "TCP packets sent fwd that say: my buffer is full"),
     _count("zero_windows_bwd", "packets", "TCP packets sent bwd that say: my buffer is full"),
     _measure("down_up_ratio", "", "packets bwd over packets fwd", "Down/Up Ratio"),
@@ -175,6 +196,36 @@ FLOWS: tuple[Column, ...] = (
     *_times("idle", "pause above 5 s", "Idle"),
     Column("icmp_type", "int32", "", "type of the first ICMP or ICMPv6 packet; -1 without", cic="ICMP Type", low=-1, high=255),
     Column("icmp_code", "int32", "", "code of the first ICMP or ICMPv6 packet; -1 without", cic="ICMP Code", low=-1, high=255),
+    _entropy("fwd"),
+    _entropy("bwd"),
+    _said("app", "application protocol, as its first bytes show it: dns, http, tls, quic, ftp, ssh, smtp, mqtt or modbus"),
+    _said("dns_qname", "name that the first DNS question asks for"),
+    _said_number("dns_qtype", "type that the first DNS question asks for, such as 1 for A", 65535),
+    _said_number("dns_rcode", "code of the first DNS answer: 0 found, 3 no such name", 15),
+    _said_number("dns_answers", "records in the first DNS answer", 65535),
+    _said("http_method", "method of the first HTTP/1 request"),
+    _said("http_host", "host that the first HTTP/1 request names"),
+    _said("http_uri", "target of the first HTTP/1 request"),
+    _said("http_user_agent", "what the first HTTP/1 client calls itself"),
+    _said_number("http_status", "status of the first HTTP/1 response", 999),
+    _said("tls_version", "TLS version that the server chose"),
+    _said_number("tls_cipher", "cipher suite that the server chose, by its IANA number", 65535),
+    _said("tls_sni", "server name that the TLS or QUIC client asks for"),
+    _said("tls_alpn", "protocols that the TLS or QUIC client offers, the one it likes best first"),
+    _said("tls_ja4", "JA4 fingerprint of the TLS or QUIC client"),
+    _said("quic_version", "version of the first QUIC packet, in hexadecimal"),
+    _said("ftp_user", "user that logs in to FTP"),
+    _said("ftp_commands", "first FTP commands, in order"),
+    _said("ssh_client", "software that the SSH client says it is"),
+    _said("ssh_server", "software that the SSH server says it is"),
+    _said("smtp_helo", "name by which the SMTP client greets"),
+    _said("smtp_from", "sender of the first mail, as the SMTP client gives it"),
+    _said("smtp_to", "first recipient of the first mail, as the SMTP client gives it"),
+    _said("mqtt_client_id", "identifier that the MQTT client connects with"),
+    _said("mqtt_topic", "topic of the first MQTT message"),
+    _said_number("modbus_unit", "unit that the first Modbus/TCP request addresses", 255),
+    _said_number("modbus_function", "function code of the first Modbus/TCP request", 127),
+    _said_number("modbus_exception", "exception code of the first Modbus/TCP answer", 255),
     _lineage("segment_index", "int32", "", "which of the given captures holds the first packet, from 0"),
     _lineage("first_offset", "int64", "B", "where its record begins in that capture, uncompressed"),
 )

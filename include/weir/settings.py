@@ -29,6 +29,9 @@ class FlowSettings:
     memory_mb: int = field(
         default=1024, metadata={"words": "cap of the flow table; the oldest flow is exported at the cap, MB", "low": 16}
     )
+    parse_applications: bool = field(
+        default=True, metadata={"words": "whether the first payload bytes are read, for names, versions and entropy"}
+    )
 
 
 @dataclass(frozen=True)

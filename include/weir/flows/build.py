@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from weir import _native, schema
 from weir.errors import SettingsError
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from weir.settings import FlowSettings
 
 BYTES_PER_MB = 1 << 20
+
+
+class _Limits(TypedDict):
+    idle_timeout_us: int
+    active_timeout_us: int
+    memory_bytes: int
+    parse_applications: bool
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,10 @@ def stream(captures: Sequence[Path], settings: FlowSettings, take: Callable[[pa.
         raise SettingsError(f"flows: {error}; see params.yaml") from error
 
 
-def _limits(settings: FlowSettings) -> dict[str, int]:
+def _limits(settings: FlowSettings) -> _Limits:
     return {
         "idle_timeout_us": settings.idle_timeout_s * schema.US_PER_S,
         "active_timeout_us": settings.active_timeout_s * schema.US_PER_S,
         "memory_bytes": settings.memory_mb * BYTES_PER_MB,
+        "parse_applications": settings.parse_applications,
     }

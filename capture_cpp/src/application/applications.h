@@ -1,0 +1,71 @@
+// Listens to the first bytes of conversations until a parser has what it wants to know.
+//
+// Only flows whose first bytes a parser knows take memory here, and all of them together no more
+// than they were given; beyond that, conversations go unread and are counted. Nothing here touches
+// a packet's outcome or the flow's other columns.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "application/fields.h"
+#include "application/parser.h"
+
+namespace weir {
+
+// Shannon entropy of the first bytes, in steps of 1 / kEntropySteps bit per byte.
+inline constexpr std::size_t kEntropyBytes = 128;
+inline constexpr std::uint16_t kEntropySteps = 8'192;
+std::uint16_t EntropyOf(Bytes bytes);
+
+class Applications {
+ public:
+  explicit Applications(std::size_t most_bytes) : most_bytes_(most_bytes), states_(1) {}
+
+  struct Segment {
+    Stretch stretch;         // payload as far as it was captured
+    std::uint32_t sequence;  // TCP: of its first byte
+    std::uint32_t size;      // of the payload on the wire
+  };
+
+  // Shows the next payload of a flow. `index` is the flow's, 0 until something is known of it.
+  // Returns whether more of this direction is wanted.
+  bool Listen(const Segment& segment, std::uint32_t* index);
+
+  // What is known of the flow that ends, or nothing; its index is free again.
+  std::unique_ptr<const Fields> Take(std::uint32_t index);
+
+  // Flows that went unread because memory was short.
+  std::uint64_t unread() const { return unread_; }
+
+ private:
+  struct Direction {
+    std::string bytes;  // waiting for the rest
+    std::uint32_t next_sequence = 0;
+    std::uint8_t segments = 0;
+  };
+  struct State {
+    std::unique_ptr<Fields> fields;
+    Parser parse = nullptr;
+    std::array<Direction, 2> directions;
+    std::size_t counted_bytes = 0;  // of most_bytes_
+  };
+
+  bool Begin(const Segment& segment, std::uint32_t* index);
+  bool Continue(const Segment& segment, State* state);
+  bool Heed(Verdict verdict, const Segment& segment, State* state);
+  void Settle(State* state);
+
+  std::size_t most_bytes_;
+  std::size_t used_bytes_ = 0;
+  std::uint64_t unread_ = 0;
+  std::unique_ptr<Fields> scratch_ = std::make_unique<Fields>();  // empty but while a parser is asked
+  std::vector<State> states_;  // index 0 is nobody's
+  std::vector<std::uint32_t> free_;
+};
+
+}  // namespace weir

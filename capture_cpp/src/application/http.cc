@@ -1,0 +1,89 @@
+#include "application/http.h"
+
+#include <algorithm>
+#include <array>
+
+#include "application/lines.h"
+
+namespace weir {
+namespace {
+
+// RFC 9110, RFC 5789 and WebDAV (RFC 4918).
+constexpr std::array<std::string_view, 16> kMethods{"GET",      "POST",      "HEAD", "PUT",  "DELETE", "OPTIONS", "PATCH",  "CONNECT",
+                                                    "PROPFIND", "PROPPATCH", "COPY", "MOVE", "LOCK",   "UNLOCK",  "MKCOL", "TRACE"};
+constexpr std::string_view kVersion = "HTTP/1.";
+
+Verdict ParseResponse(std::string_view text, Fields* fields) {
+  constexpr std::size_t kStatusAt = 9;  // behind "HTTP/1.1 "
+  constexpr std::size_t kStatusEnd = 12;
+  if (text.size() < kStatusEnd) {
+    return Verdict::kMore;
+  }
+  const std::string_view status = text.substr(kStatusAt, kStatusEnd - kStatusAt);
+  const bool is_number = std::all_of(status.begin(), status.end(), [](char digit) { return digit >= '0' && digit <= '9'; });
+  if (!is_number || text[kStatusAt - 1] != ' ') {
+    return Verdict::kNo;
+  }
+  fields->Set(NumberField::kHttpStatus, (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0'));
+  return Verdict::kDone;
+}
+
+// The method that the text begins with, or nothing.
+std::string_view MethodOf(std::string_view text) {
+  constexpr std::size_t kLongestMethod = 9;
+  if (text.empty() || text.front() < 'A' || text.front() > 'Z') {
+    return {};
+  }
+  const std::string_view beginning = text.substr(0, kLongestMethod + 1);
+  const std::size_t end = beginning.find(' ');
+  const std::string_view word = beginning.substr(0, std::min(end, beginning.size()));
+  const bool is_method = end != std::string_view::npos && std::find(kMethods.begin(), kMethods.end(), word) != kMethods.end();
+  return is_method ? word : std::string_view();
+}
+
+// Fields after the request line, up to the blank one.
+Verdict ParseHeaders(std::string_view text, bool is_last, Fields* fields) {
+  std::string_view line;
+  while (TakeLine(&text, is_last, &line)) {
+    if (line.empty()) {
+      return Verdict::kDone;
+    }
+    for (const auto& [name, field] : {std::pair{std::string_view("host:"), TextField::kHttpHost}, {"user-agent:", TextField::kHttpUserAgent}}) {
+      if (BeginsWith(line, name)) {
+        fields->Set(field, Trimmed(line.substr(name.size())));
+      }
+    }
+  }
+  return is_last ? Verdict::kDone : Verdict::kMore;
+}
+
+}  // namespace
+
+Verdict ParseHttp(const Stretch& stretch, Fields* fields) {
+  if (stretch.is_udp) {
+    return Verdict::kNo;
+  }
+  std::string_view text = AsText(stretch.bytes);
+  if (text.starts_with(kVersion)) {
+    return ParseResponse(text, fields);
+  }
+  const std::string_view method = MethodOf(text);
+  if (method.empty()) {
+    return Verdict::kNo;
+  }
+  std::string_view line;
+  if (!TakeLine(&text, stretch.is_last, &line)) {
+    return Verdict::kMore;
+  }
+  const std::size_t version_at = line.rfind(kVersion);
+  const bool is_whole = version_at != std::string_view::npos && version_at > method.size() + 1;
+  if (!is_whole && !stretch.is_last) {
+    return Verdict::kNo;
+  }
+  fields->Set(TextField::kHttpMethod, method);
+  const std::size_t uri_at = method.size() + 1;
+  fields->Set(TextField::kHttpUri, Trimmed(is_whole ? line.substr(uri_at, version_at - uri_at) : line.substr(uri_at)));
+  return ParseHeaders(text, stretch.is_last, fields);
+}
+
+}  // namespace weir

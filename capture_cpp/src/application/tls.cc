@@ -1,0 +1,219 @@
+#include "application/tls.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "application/cursor.h"
+#include "application/ja4.h"
+#include "application/lines.h"
+
+namespace weir {
+namespace {
+
+constexpr std::uint8_t kHandshake = 22;
+constexpr std::uint8_t kClientHello = 1;
+constexpr std::uint8_t kServerHello = 2;
+constexpr std::size_t kRecordHeaderBytes = 5;
+constexpr std::size_t kLargestRecord = 16'384 + 2'048;
+constexpr std::size_t kRandomBytes = 32;
+constexpr std::uint16_t kOldestVersion = 0x0300;
+constexpr std::uint16_t kNewestVersion = 0x0304;
+
+enum Extension : std::uint16_t { kServerName = 0, kSignatureAlgorithms = 13, kAlpn = 16, kSupportedVersions = 43 };
+
+bool IsVersion(std::uint16_t version) { return version >= kOldestVersion && version <= kNewestVersion; }
+
+std::string_view VersionName(std::uint16_t version) {
+  constexpr std::array<std::string_view, 5> kNames{"SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"};
+  return IsVersion(version) ? kNames[version - kOldestVersion] : std::string_view();
+}
+
+// A list of numbers of 16 bits; longer ones than any client sends are cut.
+class Numbers {
+ public:
+  Numbers() = default;
+  explicit Numbers(Bytes bytes) {
+    for (std::size_t at = 0; at + 2 <= bytes.size(); at += 2) {
+      Add(ReadBig16(bytes, at));
+    }
+  }
+  void Add(std::uint16_t number) {
+    if (size_ < numbers_.size()) {
+      numbers_[size_++] = number;
+    }
+  }
+  std::span<const std::uint16_t> all() const { return {numbers_.data(), size_}; }
+
+ private:
+  static constexpr std::size_t kMost = 512;
+  std::array<std::uint16_t, kMost> numbers_;
+  std::size_t size_ = 0;
+};
+
+// The first name of type host_name (RFC 6066).
+std::string_view HostName(Bytes extension) {
+  Cursor list(extension);
+  Cursor names(list.Take(list.Take16()));
+  const std::uint8_t type = names.Take8();
+  const Bytes name = names.Take(names.Take16());
+  return names.is_good() && type == 0 ? AsText(name) : std::string_view();
+}
+
+// What a client offers (RFC 7301), joined by commas; `first` is the one it likes best.
+std::string Alpn(Bytes extension, std::string_view* first) {
+  Cursor list(extension);
+  Cursor protocols(list.Take(list.Take16()));
+  std::string joined;
+  while (!protocols.is_empty()) {
+    const std::string_view protocol = AsText(protocols.Take(protocols.Take8()));
+    if (!protocols.is_good()) {
+      break;
+    }
+    *first = first->empty() ? protocol : *first;
+    joined.append(joined.empty() ? "" : ",").append(protocol);
+  }
+  return joined;
+}
+
+std::uint16_t HighestOffered(Bytes extension) {
+  Cursor list(extension);
+  std::uint16_t highest = 0;
+  for (const std::uint16_t version : Numbers(list.Take(list.Take8())).all()) {
+    highest = IsVersion(version) ? std::max(highest, version) : highest;
+  }
+  return highest;
+}
+
+struct Hello {
+  std::uint16_t version = 0;
+  std::string_view server_name;
+  std::string alpn;
+  std::string_view first_alpn;
+  bool has_server_name = false;
+  Numbers ciphers;
+  Numbers extensions;
+  Numbers signatures;
+};
+
+bool ReadExtensions(Bytes bytes, Hello* hello) {
+  Cursor cursor(bytes);
+  while (!cursor.is_empty()) {
+    const std::uint16_t type = cursor.Take16();
+    const Bytes extension = cursor.Take(cursor.Take16());
+    if (!cursor.is_good()) {
+      return false;
+    }
+    hello->extensions.Add(type);
+    if (type == kServerName) {
+      hello->has_server_name = true;
+      hello->server_name = HostName(extension);
+    } else if (type == kAlpn) {
+      hello->alpn = Alpn(extension, &hello->first_alpn);
+    } else if (type == kSupportedVersions) {
+      hello->version = std::max(hello->version, HighestOffered(extension));
+    } else if (type == kSignatureAlgorithms) {
+      Cursor list(extension);
+      hello->signatures = Numbers(list.Take(list.Take16()));
+    }
+  }
+  return true;
+}
+
+void ReadServerHello(Bytes body, Fields* fields) {
+  Cursor cursor(body);
+  std::uint16_t version = cursor.Take16();
+  cursor.Skip(kRandomBytes);
+  cursor.Skip(cursor.Take8());
+  const std::uint16_t cipher = cursor.Take16();
+  cursor.Skip(1);
+  if (!cursor.is_good()) {
+    return;
+  }
+  Cursor extensions(cursor.Take(cursor.Take16()));
+  while (!extensions.is_empty()) {
+    const std::uint16_t type = extensions.Take16();
+    Cursor extension(extensions.Take(extensions.Take16()));
+    if (!extensions.is_good()) {
+      break;
+    }
+    version = type == kSupportedVersions ? extension.Take16() : version;
+  }
+  fields->Set(NumberField::kTlsCipher, cipher);
+  fields->Set(TextField::kTlsVersion, VersionName(version));
+}
+
+// The handshake messages of records after the first, joined; false while one is not whole.
+bool JoinRecords(Bytes bytes, std::vector<std::uint8_t>* joined) {
+  Cursor cursor(bytes);
+  while (!cursor.is_empty()) {
+    const std::uint8_t type = cursor.Take8();
+    cursor.Skip(2);
+    const std::size_t length = cursor.Take16();
+    if (!cursor.is_good() || type != kHandshake) {
+      return cursor.is_good();
+    }
+    const Bytes part = cursor.rest().first(std::min(length, cursor.rest().size()));
+    joined->insert(joined->end(), part.begin(), part.end());
+    cursor.Skip(length);
+  }
+  return cursor.is_good();
+}
+
+}  // namespace
+
+bool ReadClientHello(Bytes body, char transport, Fields* fields) {
+  Cursor cursor(body);
+  Hello hello;
+  const std::uint16_t legacy_version = cursor.Take16();
+  cursor.Skip(kRandomBytes);
+  cursor.Skip(cursor.Take8());
+  hello.ciphers = Numbers(cursor.Take(cursor.Take16()));
+  cursor.Skip(cursor.Take8());
+  if (!cursor.is_good() || hello.ciphers.all().empty()) {
+    return false;
+  }
+  // SSL 3.0 ended here.
+  const Bytes extensions = cursor.is_empty() ? Bytes() : cursor.Take(cursor.Take16());
+  if (!cursor.is_good() || !ReadExtensions(extensions, &hello)) {
+    return false;
+  }
+  hello.version = hello.version == 0 ? legacy_version : hello.version;
+  fields->Set(TextField::kTlsSni, hello.server_name);
+  fields->Set(TextField::kTlsAlpn, hello.alpn);
+  fields->Set(TextField::kTlsJa4, Ja4({transport, hello.version, hello.has_server_name, hello.first_alpn, hello.ciphers.all(), hello.extensions.all(), hello.signatures.all()}));
+  return true;
+}
+
+Verdict ParseTls(const Stretch& stretch, Fields* fields) {
+  const Bytes bytes = stretch.bytes;
+  if (stretch.is_udp || bytes.size() < kRecordHeaderBytes + 1 || bytes[0] != kHandshake || bytes[1] != kOldestVersion >> 8) {
+    return Verdict::kNo;
+  }
+  const std::size_t record_bytes = ReadBig16(bytes, 3);
+  const std::uint8_t message = bytes[kRecordHeaderBytes];
+  if (bytes[2] > 4 || record_bytes < 4 || record_bytes > kLargestRecord || (message != kClientHello && message != kServerHello)) {
+    return Verdict::kNo;
+  }
+  // Nearly always one record holds it all.
+  const bool is_one_record = kRecordHeaderBytes + record_bytes <= bytes.size() && ReadBig16(bytes, kRecordHeaderBytes + 2) + 4u <= record_bytes;
+  std::vector<std::uint8_t> joined;
+  const bool is_whole = is_one_record || JoinRecords(bytes, &joined);
+  Cursor cursor(is_one_record ? bytes.subspan(kRecordHeaderBytes, record_bytes) : Bytes(joined));
+  cursor.Skip(1);
+  const std::size_t length = cursor.Take24();
+  if (!cursor.is_good() || cursor.rest().size() < length) {
+    const bool may_come = (!is_whole || cursor.is_good()) && !stretch.is_last && length < kMostFirstBytes;
+    return may_come ? Verdict::kMore : Verdict::kNo;
+  }
+  const Bytes body = cursor.Take(length);
+  if (message == kServerHello) {
+    ReadServerHello(body, fields);
+    return Verdict::kDone;
+  }
+  return ReadClientHello(body, 't', fields) ? Verdict::kDone : Verdict::kNo;
+}
+
+}  // namespace weir

@@ -1,0 +1,203 @@
+#include "application/applications.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "application/dns.h"
+#include "application/http.h"
+#include "application/ja4.h"
+#include "application/tls.h"
+
+namespace weir {
+namespace {
+
+using Octets = std::vector<std::uint8_t>;
+
+Octets BytesOf(std::string_view text) { return {text.begin(), text.end()}; }
+
+Octets Joined(std::initializer_list<Octets> parts) {
+  Octets joined;
+  for (const Octets& part : parts) {
+    joined.insert(joined.end(), part.begin(), part.end());
+  }
+  return joined;
+}
+
+Octets Number(std::size_t value, int bytes) {
+  Octets out;
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    out.push_back(static_cast<std::uint8_t>(value >> shift));
+  }
+  return out;
+}
+
+Octets Sized(int length_bytes, const Octets& body) { return Joined({Number(body.size(), length_bytes), body}); }
+
+// A ClientHello body with a server name, two protocols and the ciphers 1301 and a number of GREASE.
+Octets ClientHelloBody() {
+  const Octets name = Sized(2, Joined({{0}, Sized(2, BytesOf("example.org"))}));
+  const Octets alpn = Sized(2, Joined({Sized(1, BytesOf("h2")), Sized(1, BytesOf("http/1.1"))}));
+  const Octets versions = Sized(1, {0x03, 0x04, 0x03, 0x03});
+  const Octets extensions = Joined({{0, 0}, Sized(2, name), {0, 16}, Sized(2, alpn), {0, 43}, Sized(2, versions)});
+  return Joined({{3, 3}, Octets(32, 7), {0}, Sized(2, {0x0a, 0x0a, 0x13, 0x01}), Sized(1, {0}), Sized(2, extensions)});
+}
+
+Octets Hello(std::uint8_t type, const Octets& body) { return Joined({{22, 3, 1}, Sized(2, Joined({{type}, Sized(3, body)}))}); }
+
+Octets Question(std::string_view first_label, std::uint16_t flags) {
+  return Joined({{0x12, 0x34}, Number(flags, 2), {0, 1, 0, flags == 0 ? std::uint8_t{0} : std::uint8_t{2}, 0, 0, 0, 0},
+                 Sized(1, BytesOf(first_label)), Sized(1, BytesOf("org")), {0, 0, 28, 0, 1}});
+}
+
+Stretch Of(const Octets& bytes, bool is_udp, std::uint16_t port) { return {bytes, true, is_udp, false, 40'000, port}; }
+
+TEST(Fields, KeepOnlyPrintableLettersAndNeverCutAnEscape) {
+  Fields fields;
+  fields.Set(TextField::kHttpUri, std::string_view("a\\b\x01\xff<z>"));
+  EXPECT_EQ(fields.Text(TextField::kHttpUri), "a\\\\b\\x01\\xff<z>");
+  fields.Set(TextField::kHttpHost, std::string(254, 'x') + "\n");
+  EXPECT_EQ(fields.Text(TextField::kHttpHost), std::string(254, 'x'));
+  fields.Set(TextField::kTlsSni, std::string(300, 'y'));
+  EXPECT_EQ(fields.Text(TextField::kTlsSni), std::string(255, 'y'));
+}
+
+TEST(Fields, KeepWhatWasSaidFirst) {
+  Fields fields;
+  fields.Set(TextField::kTlsSni, std::string_view("first"));
+  fields.Set(TextField::kTlsSni, std::string_view("second"));
+  fields.Set(NumberField::kDnsRcode, 0);
+  fields.Set(NumberField::kDnsRcode, 3);
+  EXPECT_EQ(fields.Text(TextField::kTlsSni), "first");
+  EXPECT_EQ(fields.Number(NumberField::kDnsRcode), 0);
+  EXPECT_EQ(fields.Number(NumberField::kHttpStatus), kUnsaid);
+}
+
+TEST(Dns, TellsQuestionAndAnswer) {
+  Fields fields;
+  EXPECT_EQ(ParseDns(Of(Question("weir", 0), true, 53), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kDnsQname), "weir.org");
+  EXPECT_EQ(fields.Number(NumberField::kDnsQtype), 28);
+  EXPECT_EQ(fields.Number(NumberField::kDnsRcode), kUnsaid);
+  EXPECT_EQ(ParseDns(Of(Question("weir", 0x8183), true, 53), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Number(NumberField::kDnsRcode), 3);
+  EXPECT_EQ(fields.Number(NumberField::kDnsAnswers), 2);
+}
+
+TEST(Dns, IsBelievedOnAnyPortWhenItIsUnmistakable) {
+  Fields fields;
+  EXPECT_EQ(ParseDns(Of(Question("weir", 0), true, 9'999), &fields), Verdict::kDone);
+  Octets strange = Question("weir", 0);
+  strange[5] = 2;  // two questions
+  EXPECT_EQ(ParseDns(Of(strange, true, 9'999), &fields), Verdict::kNo);
+}
+
+TEST(Dns, FollowsNoCircle) {
+  Octets circle = Question("weir", 0);
+  circle[12] = 0xc0;
+  circle[13] = 12;  // a name that goes on where it begins
+  Fields fields;
+  EXPECT_EQ(ParseDns(Of(circle, true, 53), &fields), Verdict::kNo);
+}
+
+TEST(Http, TellsRequestAndResponse) {
+  Fields fields;
+  const Octets request = BytesOf("GET /a?b=c HTTP/1.1\r\nHOST: weir.example\r\nUser-Agent: test/1\r\n\r\nHost: other\r\n");
+  EXPECT_EQ(ParseHttp(Of(request, false, 8'080), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kHttpMethod), "GET");
+  EXPECT_EQ(fields.Text(TextField::kHttpUri), "/a?b=c");
+  EXPECT_EQ(fields.Text(TextField::kHttpHost), "weir.example");
+  EXPECT_EQ(fields.Text(TextField::kHttpUserAgent), "test/1");
+  EXPECT_EQ(ParseHttp(Of(BytesOf("HTTP/1.1 404 Not Found\r\n"), false, 8'080), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Number(NumberField::kHttpStatus), 404);
+  EXPECT_EQ(ParseHttp(Of(BytesOf("GETTING nowhere fast"), false, 80), &fields), Verdict::kNo);
+}
+
+TEST(Ja4, GivesThePublishedFingerprint) {
+  const std::vector<std::uint16_t> ciphers{0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035};
+  const std::vector<std::uint16_t> extensions{0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015, 0x2a2a};
+  const std::vector<std::uint16_t> signatures{0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601};
+  EXPECT_EQ(Ja4({'t', 0x0304, true, "h2", ciphers, extensions, signatures}), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+}
+
+TEST(Tls, TellsWhatTheClientAsksForAndTheServerChose) {
+  Fields fields;
+  EXPECT_EQ(ParseTls(Of(Hello(1, ClientHelloBody()), false, 443), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kTlsSni), "example.org");
+  EXPECT_EQ(fields.Text(TextField::kTlsAlpn), "h2,http/1.1");
+  EXPECT_EQ(fields.Text(TextField::kTlsJa4).substr(0, 10), "t13d0103h2");
+  const Octets server = Joined({{3, 3}, Octets(32, 9), {0}, {0x13, 0x01}, {0}, Sized(2, {0, 43, 0, 2, 3, 4})});
+  EXPECT_EQ(ParseTls(Of(Hello(2, server), false, 443), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kTlsVersion), "TLS 1.3");
+  EXPECT_EQ(fields.Number(NumberField::kTlsCipher), 0x1301);
+}
+
+// Every beginning of a message in a buffer of its own: no parser may read past it, nor believe it whole.
+TEST(Applications, NoParserReadsPastAMessageCutAnywhere) {
+  const std::vector<std::pair<Octets, bool>> messages{{Hello(1, ClientHelloBody()), false}, {Question("weir", 0x8180), true}, {Sized(2, Question("weir", 0)), false},
+                                                     {BytesOf("POST /x HTTP/1.1\r\nHost: a\r\n\r\n"), false}};
+  for (const auto& [message, is_udp] : messages) {
+    for (std::size_t size = 0; size < message.size(); ++size) {
+      const Octets cut(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(size));
+      for (const Parser parser : {&ParseTls, &ParseDns, &ParseHttp}) {
+        Fields fields;
+        const Verdict verdict = parser(Of(cut, is_udp, 53), &fields);
+        EXPECT_TRUE(verdict != Verdict::kNo || fields.Text(TextField::kTlsSni).empty());
+      }
+    }
+  }
+}
+
+// Shows a message in pieces, as TCP may cut it, and returns what became known.
+std::unique_ptr<const Fields> Hear(Applications* applications, const Octets& message, std::size_t piece, std::uint32_t sequence) {
+  std::uint32_t index = 0;
+  for (std::size_t at = 0; at < message.size(); at += piece) {
+    const Bytes bytes = Bytes(message).subspan(at, std::min(piece, message.size() - at));
+    const Stretch stretch{bytes, true, false, false, 40'000, 443};
+    applications->Listen({stretch, sequence + static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(bytes.size())}, &index);
+  }
+  return applications->Take(index);
+}
+
+TEST(Applications, JoinAHelloThatComesInPieces) {
+  const Octets hello = Hello(1, ClientHelloBody());
+  for (const std::size_t piece : {std::size_t{6}, std::size_t{20}, std::size_t{64}, hello.size()}) {
+    Applications applications(1 << 20);
+    const auto fields = Hear(&applications, hello, piece, 0xfffffff0);  // across the wrap of sequence numbers
+    ASSERT_NE(fields, nullptr) << piece;
+    EXPECT_EQ(fields->Text(TextField::kApp), "tls");
+    EXPECT_EQ(fields->Text(TextField::kTlsSni), "example.org") << piece;
+  }
+}
+
+TEST(Applications, CountFlowsThatMemoryIsTooShortFor) {
+  Applications applications(4'000);
+  std::vector<std::uint32_t> indices(50);
+  const Octets hello = Hello(1, ClientHelloBody());
+  for (std::uint32_t& index : indices) {
+    applications.Listen({Of(hello, false, 443), 1, static_cast<std::uint32_t>(hello.size())}, &index);
+  }
+  EXPECT_NE(indices[0], 0u);
+  EXPECT_EQ(indices.back(), 0u);
+  EXPECT_GE(applications.unread(), 1u);
+  ASSERT_NE(applications.Take(indices[0]), nullptr);
+  std::uint32_t again = 0;
+  applications.Listen({Of(hello, false, 443), 1, static_cast<std::uint32_t>(hello.size())}, &again);
+  EXPECT_NE(again, 0u);
+}
+
+TEST(Entropy, IsThatOfShannon) {
+  EXPECT_EQ(EntropyOf(Octets(100, 'a')), 0);
+  EXPECT_EQ(EntropyOf({}), 0);
+  Octets all;
+  for (int i = 0; i < 256; ++i) {
+    all.push_back(static_cast<std::uint8_t>(i));
+  }
+  EXPECT_NEAR(EntropyOf(all), 7 * kEntropySteps, 1);  // of the first 128 bytes
+  EXPECT_NEAR(EntropyOf(BytesOf("abab")), kEntropySteps, 1);
+}
+
+}  // namespace
+}  // namespace weir

@@ -80,9 +80,10 @@ bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
 
 // Only bytes in order count; what comes again or early is let pass, and the direction waits on.
 bool Applications::Continue(const Segment& segment, State* state) {
-  Direction& direction = state->directions[segment.stretch.is_forward ? 0 : 1];
+  const std::size_t side = segment.stretch.is_forward ? 0 : 1;
+  Direction& direction = state->directions[side];
   if (++direction.segments > kMostSegments) {
-    direction = {};
+    Conclude(side, state);
     Settle(state);
     return false;
   }
@@ -117,6 +118,7 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
   if (goes_on) {
     Direction& direction = state->directions[stretch.is_forward ? 0 : 1];
     direction.bytes.assign(reinterpret_cast<const char*>(stretch.bytes.data()), stretch.bytes.size());
+    direction.heard = stretch;
     direction.next_sequence = segment.sequence + segment.size;
   } else if (verdict == Verdict::kMore && !stretch.is_last) {
     Stretch last = stretch;
@@ -125,6 +127,18 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
   }
   Settle(state);
   return goes_on;
+}
+
+// Lets the parser say what it made of a direction that still waited for more.
+void Applications::Conclude(std::size_t side, State* state) {
+  Direction& direction = state->directions[side];
+  if (!direction.bytes.empty()) {
+    Stretch last = direction.heard;
+    last.bytes = {reinterpret_cast<const std::uint8_t*>(direction.bytes.data()), direction.bytes.size()};
+    last.is_last = true;
+    state->parse(last, state->fields.get());
+  }
+  direction = {};
 }
 
 void Applications::Settle(State* state) {
@@ -141,9 +155,10 @@ std::unique_ptr<const Fields> Applications::Take(std::uint32_t index) {
     return nullptr;
   }
   State& state = states_[index];
+  Conclude(0, &state);
+  Conclude(1, &state);
   std::unique_ptr<const Fields> fields = std::move(state.fields);
   state.parse = nullptr;
-  state.directions = {};
   Settle(&state);
   free_.push_back(index);
   return fields;

@@ -45,6 +45,7 @@ class Applications {
  private:
   struct Direction {
     std::string bytes;  // waiting for the rest
+    Stretch heard{};    // who sent them; its own bytes are gone
     std::uint32_t next_sequence = 0;
     std::uint8_t segments = 0;
   };
@@ -58,6 +59,7 @@ class Applications {
   bool Begin(const Segment& segment, std::uint32_t* index);
   bool Continue(const Segment& segment, State* state);
   bool Heed(Verdict verdict, const Segment& segment, State* state);
+  void Conclude(std::size_t side, State* state);
   void Settle(State* state);
 
   std::size_t most_bytes_;

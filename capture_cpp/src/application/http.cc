@@ -13,11 +13,11 @@ constexpr std::array<std::string_view, 16> kMethods{"GET",      "POST",      "HE
                                                     "PROPFIND", "PROPPATCH", "COPY", "MOVE", "LOCK",   "UNLOCK",  "MKCOL", "TRACE"};
 constexpr std::string_view kVersion = "HTTP/1.";
 
-Verdict ParseResponse(std::string_view text, Fields* fields) {
+Verdict ParseResponse(std::string_view text, bool is_last, Fields* fields) {
   constexpr std::size_t kStatusAt = 9;  // behind "HTTP/1.1 "
   constexpr std::size_t kStatusEnd = 12;
   if (text.size() < kStatusEnd) {
-    return Verdict::kMore;
+    return is_last ? Verdict::kDone : Verdict::kMore;
   }
   const std::string_view status = text.substr(kStatusAt, kStatusEnd - kStatusAt);
   const bool is_number = std::all_of(status.begin(), status.end(), [](char digit) { return digit >= '0' && digit <= '9'; });
@@ -65,7 +65,7 @@ Verdict ParseHttp(const Stretch& stretch, Fields* fields) {
   }
   std::string_view text = AsText(stretch.bytes);
   if (text.starts_with(kVersion)) {
-    return ParseResponse(text, fields);
+    return ParseResponse(text, stretch.is_last, fields);
   }
   const std::string_view method = MethodOf(text);
   if (method.empty()) {

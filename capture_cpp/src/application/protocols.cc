@@ -3,7 +3,13 @@
 #include <array>
 
 #include "application/dns.h"
+#include "application/ftp.h"
 #include "application/http.h"
+#include "application/modbus.h"
+#include "application/mqtt.h"
+#include "application/quic.h"
+#include "application/smtp.h"
+#include "application/ssh.h"
 #include "application/tls.h"
 
 namespace weir {
@@ -13,6 +19,12 @@ constexpr std::array kProtocols{
     Protocol{"tls", &ParseTls},
     Protocol{"http", &ParseHttp},
     Protocol{"dns", &ParseDns},
+    Protocol{"quic", &ParseQuic},
+    Protocol{"ssh", &ParseSsh},
+    Protocol{"mqtt", &ParseMqtt},
+    Protocol{"smtp", &ParseSmtp},
+    Protocol{"ftp", &ParseFtp},
+    Protocol{"modbus", &ParseModbus},
 };
 
 }  // namespace

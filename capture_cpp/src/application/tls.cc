@@ -80,8 +80,9 @@ std::string Alpn(Bytes extension, std::string_view* first) {
 
 std::uint16_t HighestOffered(Bytes extension) {
   Cursor list(extension);
+  const Numbers versions(list.Take(list.Take8()));
   std::uint16_t highest = 0;
-  for (const std::uint16_t version : Numbers(list.Take(list.Take8())).all()) {
+  for (const std::uint16_t version : versions.all()) {
     highest = IsVersion(version) ? std::max(highest, version) : highest;
   }
   return highest;

@@ -1,0 +1,81 @@
+#include "application/ftp.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "application/replies.h"
+
+namespace weir {
+namespace {
+
+constexpr std::uint16_t kPort = 21;
+constexpr std::size_t kMostCommands = 16;
+
+// RFC 959, RFC 2228, RFC 2389, RFC 2428, RFC 3659 and RFC 7151.
+constexpr std::array<std::string_view, 48> kCommands{
+    "USER", "PASS", "ACCT", "CWD",  "CDUP", "SMNT", "QUIT", "REIN", "PORT", "PASV", "TYPE", "STRU", "MODE", "RETR", "STOR", "STOU",
+    "APPE", "ALLO", "REST", "RNFR", "RNTO", "ABOR", "DELE", "RMD",  "MKD",  "PWD",  "LIST", "NLST", "SITE", "SYST", "STAT", "HELP",
+    "NOOP", "AUTH", "ADAT", "PROT", "PBSZ", "CCC",  "MIC",  "FEAT", "OPTS", "EPRT", "EPSV", "MDTM", "MLSD", "MLST", "SIZE", "HOST"};
+constexpr std::size_t kLongestCommand = 4;
+
+// The command that the line begins with, in capitals, or nothing.
+std::string_view CommandOf(std::string_view line) {
+  std::string word(line.substr(0, std::min(line.find(' '), kLongestCommand + 1)));
+  std::transform(word.begin(), word.end(), word.begin(), [](char letter) { return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter; });
+  const auto found = std::find(kCommands.begin(), kCommands.end(), word);
+  return found == kCommands.end() ? std::string_view() : *found;
+}
+
+// Whether a line of which only the beginning came may be a command.
+bool MayBecomeCommand(std::string_view line) {
+  const auto is_letter = [](char letter) { return Lower(letter) >= 'a' && Lower(letter) <= 'z'; };
+  return line.size() <= kLongestCommand ? std::all_of(line.begin(), line.end(), is_letter) : !CommandOf(line).empty();
+}
+
+// Commands come one by one, so they are told once it is clear that no more will be looked at.
+Verdict ParseCommands(std::string_view text, bool is_last, Fields* fields) {
+  std::string commands;
+  std::size_t count = 0;
+  std::string_view line;
+  bool is_secret = false;  // after AUTH the rest is TLS
+  while (!is_secret && count < kMostCommands && TakeLine(&text, is_last, &line)) {
+    const std::string_view command = CommandOf(line);
+    if (command.empty() && count == 0) {
+      return Verdict::kNo;
+    }
+    if (command.empty()) {
+      continue;
+    }
+    commands.append(commands.empty() ? "" : ",").append(command);
+    ++count;
+    is_secret = command == "AUTH";
+    if (command == "USER") {
+      fields->Set(TextField::kFtpUser, Trimmed(line.substr(command.size())));
+    }
+  }
+  if (!is_last && !is_secret && count < kMostCommands) {
+    return count > 0 || MayBecomeCommand(text) ? Verdict::kMore : Verdict::kNo;
+  }
+  fields->Set(TextField::kFtpCommands, commands);
+  return count == 0 ? Verdict::kNo : Verdict::kDone;
+}
+
+}  // namespace
+
+// Replies and commands look like those of other protocols, so a word must name this one: the port,
+// or "FTP" in the greeting, after which this parser alone is asked.
+Verdict ParseFtp(const Stretch& stretch, Fields* fields) {
+  const std::string_view text = AsText(stretch.bytes);
+  if (stretch.is_udp || text.empty()) {
+    return Verdict::kNo;
+  }
+  if (IsReply(text)) {
+    const bool is_ftp = stretch.source_port == kPort || (IsGreeting(text) && FirstLineHolds(text, "ftp"));
+    return is_ftp ? Verdict::kDone : Verdict::kNo;
+  }
+  const bool is_expected = stretch.destination_port == kPort || fields->Has(TextField::kApp);
+  return is_expected ? ParseCommands(text, stretch.is_last, fields) : Verdict::kNo;
+}
+
+}  // namespace weir

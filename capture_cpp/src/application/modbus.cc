@@ -1,0 +1,48 @@
+#include "application/modbus.h"
+
+namespace weir {
+namespace {
+
+constexpr std::uint16_t kPort = 502;
+constexpr std::size_t kHeaderBytes = 7;       // transaction, protocol, length, unit
+constexpr std::size_t kBeforeLength = 6;      // what the length does not count
+constexpr std::size_t kLeastLength = 2;       // unit and function
+constexpr std::size_t kMostLength = 254;
+constexpr std::uint8_t kExceptionBit = 0x80;
+constexpr std::size_t kReadOrWriteBytes = 12;  // a whole request of functions 1 to 6
+constexpr std::uint8_t kLastSimpleFunction = 6;
+
+bool IsResponse(const Stretch& stretch) { return stretch.HasPort(kPort) ? stretch.source_port == kPort : !stretch.is_forward; }
+
+// On another port only a request is believed whose every length fits.
+bool IsUnmistakable(const Stretch& stretch, std::size_t length, std::uint8_t function) {
+  return stretch.is_forward && stretch.bytes.size() == kReadOrWriteBytes && length + kBeforeLength == kReadOrWriteBytes && function >= 1 &&
+         function <= kLastSimpleFunction;
+}
+
+}  // namespace
+
+Verdict ParseModbus(const Stretch& stretch, Fields* fields) {
+  const Bytes bytes = stretch.bytes;
+  if (stretch.is_udp || bytes.size() < kHeaderBytes + 1 || ReadBig16(bytes, 2) != 0) {
+    return Verdict::kNo;
+  }
+  const std::size_t length = ReadBig16(bytes, 4);
+  const std::uint8_t function = Read8(bytes, kHeaderBytes);
+  const bool is_response = IsResponse(stretch);
+  const auto plain_function = static_cast<std::uint8_t>(function & ~kExceptionBit);
+  if (length < kLeastLength || length > kMostLength || plain_function == 0 || (function != plain_function && !is_response)) {
+    return Verdict::kNo;
+  }
+  if (!stretch.HasPort(kPort) && !fields->Has(TextField::kApp) && !IsUnmistakable(stretch, length, function)) {
+    return Verdict::kNo;
+  }
+  fields->Set(NumberField::kModbusUnit, Read8(bytes, kHeaderBytes - 1));
+  fields->Set(NumberField::kModbusFunction, plain_function);
+  if (function != plain_function && bytes.size() > kHeaderBytes + 1) {
+    fields->Set(NumberField::kModbusException, Read8(bytes, kHeaderBytes + 1));
+  }
+  return Verdict::kDone;
+}
+
+}  // namespace weir

@@ -1,6 +1,7 @@
 // Writes the inputs that fuzzing starts from: make_seeds FOLDER
 //
-// One capture and one list of packets for each encapsulation that the decoder knows.
+// One capture and one list of packets for each encapsulation that the decoder knows, and the first
+// bytes of a conversation in each application protocol.
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "frames.h"
+#include "messages.h"
 
 namespace {
 
@@ -44,6 +46,30 @@ std::vector<std::pair<std::string, Frame>> Frames() {
   };
 }
 
+// As fuzz/parser_promises.h reads them: what is known of the direction, where to cut, the bytes.
+std::vector<std::pair<std::string, Frame>> Messages() {
+  namespace test = weir::test;
+  const Frame tcp{1, 255};
+  const Frame udp{5, 255};
+  const Frame answer{1 | 2 | 8, 255};
+  return {
+      {"dns", udp + test::DnsQuery()},
+      {"dns_tcp", tcp + test::Sized16(test::DnsQuery())},
+      {"http", tcp + test::HttpRequest()},
+      {"tls", tcp + test::TlsClient()},
+      {"ftp", tcp + test::FtpClient()},
+      {"ftp_server", answer + test::FtpServer()},
+      {"ssh", tcp + test::SshClient()},
+      {"smtp", tcp + test::SmtpClient()},
+      {"smtp_server", answer + test::SmtpServer()},
+      {"mqtt", tcp + test::MqttConnect() + test::MqttPublish()},
+      {"mqtt5", tcp + test::MqttConnect5() + test::MqttPublish()},
+      {"modbus", tcp + test::ModbusRequest()},
+      {"modbus_exception", answer + test::ModbusException()},
+      {"quic", test::QuicFrames()},
+  };
+}
+
 void Write(const std::string& path, const Frame& bytes) {
   std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
@@ -61,6 +87,9 @@ int main(int argc, char** argv) {
     const Frame record = Big32(100) + Big32(7) + Big32(frame.size()) + Big32(frame.size()) + frame;
     Write(folder + "/capture_" + name, header + record + record);
     Write(folder + "/packets_" + name, Frame{0} + Big16(frame.size()) + frame + Big16(frame.size()) + frame);
+  }
+  for (const auto& [name, message] : Messages()) {
+    Write(folder + "/message_" + name, message);
   }
   return 0;
 }

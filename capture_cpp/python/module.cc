@@ -78,6 +78,26 @@ weir::Counts StreamFlows(const std::vector<std::string>& captures, const nb::cal
   return ReadAll(captures, builder.get());
 }
 
+// Payloads that were wished for, as (row, forward, backward).
+nb::list Kept(const weir::FlowBatch& batch) {
+  nb::list kept;
+  for (const auto& [row, payloads] : batch.kept) {
+    const auto& [forward, backward] = payloads;
+    kept.append(nb::make_tuple(row, nb::bytes(forward.data(), forward.size()), nb::bytes(backward.data(), backward.size())));
+  }
+  return kept;
+}
+
+using Wishes = std::vector<std::pair<std::uint8_t, std::uint16_t>>;
+
+std::vector<weir::PayloadWish> AsWishes(const Wishes& given) {
+  std::vector<weir::PayloadWish> wishes;
+  for (const auto& [protocol, port] : given) {
+    wishes.push_back({protocol, port});
+  }
+  return wishes;
+}
+
 nb::dict ByName(const weir::Counts& counts) {
   nb::dict named;
   for (const auto& [name, number] : counts.Named()) {
@@ -115,23 +135,26 @@ NB_MODULE(_native, module) {
           nb::arg("requested_schema") = nb::none())
       .def("__arrow_c_schema__", [](const FlowBatch&) { return SchemaCapsule(); })
       .def("__len__", [](const FlowBatch& batch) { return batch.rows->rows; })
+      .def_prop_ro("payloads", [](const FlowBatch& batch) { return Kept(*batch.rows); })
       .def_prop_ro("counts", [](const FlowBatch& batch) { return ByName(batch.counts); });
 
   module.def(
       "build_flows",
       [](const std::vector<std::string>& captures, std::int64_t idle_timeout_us, std::int64_t active_timeout_us, std::size_t memory_bytes,
-         bool parse_applications) {
+         bool parse_applications, const Wishes& payloads_of) {
         const nb::gil_scoped_release others_may_run;
-        return BuildFlows(captures, {idle_timeout_us, active_timeout_us, memory_bytes, parse_applications});
+        return BuildFlows(captures, {idle_timeout_us, active_timeout_us, memory_bytes, parse_applications, AsWishes(payloads_of)});
       },
-      nb::arg("captures"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"), nb::arg("parse_applications") = true);
+      nb::arg("captures"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"),
+      nb::arg("parse_applications") = true, nb::arg("payloads_of") = Wishes{});
   module.def(
       "stream_flows",
       [](const std::vector<std::string>& captures, const nb::callable& take, std::int64_t idle_timeout_us, std::int64_t active_timeout_us,
-         std::size_t memory_bytes, bool parse_applications) {
-        return ByName(StreamFlows(captures, take, {idle_timeout_us, active_timeout_us, memory_bytes, parse_applications}));
+         std::size_t memory_bytes, bool parse_applications, const Wishes& payloads_of) {
+        return ByName(StreamFlows(captures, take, {idle_timeout_us, active_timeout_us, memory_bytes, parse_applications, AsWishes(payloads_of)}));
       },
-      nb::arg("captures"), nb::arg("take"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"), nb::arg("parse_applications") = true);
+      nb::arg("captures"), nb::arg("take"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"),
+      nb::arg("parse_applications") = true, nb::arg("payloads_of") = Wishes{});
   module.def("schema", &Schema);
   weir::DefineHeaders(module);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "column_buffer.h"
+#include "payload_keeper.h"
 
 namespace weir {
 
@@ -19,6 +20,13 @@ struct FlowBatch {
   };
   std::vector<Column> columns;  // those of FlowColumnDefinitions(), in order
   std::int64_t rows = 0;
+
+  // Payloads that were wished for, with the row of their flow.
+  struct Kept {
+    std::int64_t row;
+    FirstPayloads payloads;
+  };
+  std::vector<Kept> kept;
 };
 
 // Takes a batch. Its memory is used again for a later one as soon as nobody holds it any more.

@@ -75,6 +75,7 @@ void FlowColumns::TakeFreeBatch() {
     batch_ = *found;
   }
   batch_->rows = 0;
+  batch_->kept.clear();
   for (std::size_t i = 0; i < batch_->columns.size(); ++i) {
     FlowBatch::Column& column = batch_->columns[i];
     column.values.Clear();
@@ -124,6 +125,12 @@ void FlowColumns::Flush() {
 void FlowColumns::AppendFields(std::unique_ptr<const Fields> fields) {
   has_fields_ |= fields != nullptr;
   fields_[tile_rows_ - 1] = std::move(fields);
+}
+
+void FlowColumns::AppendPayloads(FirstPayloads payloads) {
+  if (!payloads[kForward].empty() || !payloads[kBackward].empty()) {
+    batch_->kept.push_back({batch_->rows + static_cast<std::int64_t>(tile_rows_) - 1, std::move(payloads)});
+  }
 }
 
 // Texts come first, as some are made of numbers.

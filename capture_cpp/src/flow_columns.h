@@ -25,6 +25,9 @@ class FlowColumns {
   // Adds what is known of the application of the flow appended last, if anything.
   void AppendFields(std::unique_ptr<const Fields> fields);
 
+  // Adds the payloads that were kept of the flow appended last, if any were.
+  void AppendPayloads(FirstPayloads payloads);
+
   // Hands over the rows that are left.
   void Flush();
 

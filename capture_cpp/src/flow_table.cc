@@ -23,13 +23,16 @@ void CheckTimeout(const char* name, std::int64_t timeout_us) {
 // What of the table's memory is for the first bytes of conversations.
 std::size_t ApplicationBytes(const FlowSettings& settings) { return settings.parse_applications ? settings.memory_bytes / kApplicationShare : 0; }
 
+// And what is for payloads that somebody wished for.
+std::size_t KeptBytes(const FlowSettings& settings) { return settings.payload_wishes.empty() ? 0 : settings.memory_bytes / kApplicationShare; }
+
 }  // namespace
 
 std::size_t FlowTable::FlowsIn(const FlowSettings& settings) {
   if (settings.memory_bytes < kLeastTableBytes) {
     throw std::invalid_argument("memory_bytes is " + std::to_string(settings.memory_bytes) + ", but must be at least " + std::to_string(kLeastTableBytes));
   }
-  const std::size_t memory_bytes = settings.memory_bytes - ApplicationBytes(settings);
+  const std::size_t memory_bytes = settings.memory_bytes - ApplicationBytes(settings) - KeptBytes(settings);
   constexpr std::size_t kFlowBytes =
       sizeof(FlowHead) + sizeof(FirstPacket) + sizeof(FlowRecord) + TimerWheel::kEntryBytes + 4 * sizeof(std::uint32_t);
   std::size_t least = 1;
@@ -52,7 +55,8 @@ FlowTable::FlowTable(const FlowSettings& settings, const Seed& seed, FlowColumns
       firsts_(most_flows_ + 1),
       records_(most_flows_ + 1),
       index_(&heads_),
-      applications_(ApplicationBytes(settings)) {
+      applications_(ApplicationBytes(settings)),
+      keeper_(settings.payload_wishes, KeptBytes(settings)) {
   CheckTimeout("idle_timeout_us", settings.idle_timeout_us);
   CheckTimeout("active_timeout_us", settings.active_timeout_us);
 }
@@ -230,6 +234,9 @@ void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
     firsts_[slot].entropy = EntropyOf(packet.captured);
     Listen(slot, packet, kForward);
   }
+  if (!keeper_.is_idle() && !packet.captured.empty()) {
+    keeper_.Add(slot, packet, kForward);
+  }
 }
 
 // Shows the packet's payload to the parsers.
@@ -281,6 +288,9 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
       Listen(slot, packet, side);
     }
   }
+  if (!keeper_.is_idle() && !packet.captured.empty()) {
+    keeper_.Add(slot, packet, side);
+  }
   AddToRecord(head, packet, time_us, side, &record);
   head.last_us = time_us;
   if ((packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) {
@@ -326,6 +336,9 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   }
   if (first.application != 0) {
     columns_->AppendFields(applications_.Take(first.application));
+  }
+  if (!keeper_.is_idle()) {
+    columns_->AppendPayloads(keeper_.Take(slot));
   }
 }
 

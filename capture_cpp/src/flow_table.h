@@ -22,6 +22,7 @@
 #include "hash.h"
 #include "memory.h"
 #include "packet.h"
+#include "payload_keeper.h"
 #include "timer_wheel.h"
 
 namespace weir {
@@ -31,6 +32,7 @@ struct FlowSettings {
   std::int64_t active_timeout_us;
   std::size_t memory_bytes;  // what live flows may take at most; finished rows are not counted
   bool parse_applications = true;  // whether payload is looked at
+  std::vector<PayloadWish> payload_wishes = {};  // flows whose first payloads are handed over with their rows
 };
 
 class FlowTable {
@@ -50,7 +52,7 @@ class FlowTable {
   std::size_t most_flows() const { return most_flows_; }
 
   // Flows whose first bytes went unread, as memory was short.
-  std::uint64_t unread_applications() const { return applications_.unread(); }
+  std::uint64_t unread_applications() const { return applications_.unread() + keeper_.missed(); }
 
  private:
   static std::size_t FlowsIn(const FlowSettings& settings);
@@ -87,6 +89,7 @@ class FlowTable {
   FlowIndex index_;
   TimerWheel wheel_;
   Applications applications_;
+  PayloadKeeper keeper_;
   std::int64_t now_us_ = -1;  // the newest packet's time
 };
 

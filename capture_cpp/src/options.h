@@ -56,6 +56,9 @@ inline constexpr std::int64_t kLongestTimeoutUs = 3'600'000'000;
 // The part of the flow table's memory, one in so many, that is for the first bytes of conversations.
 inline constexpr std::size_t kApplicationShare = 8;
 
+// First payload bytes that are kept of each direction for parsers outside the core.
+inline constexpr std::size_t kMostKeptPayload = 2'048;
+
 // Below this the flow table would spend its time on evictions.
 inline constexpr std::size_t kLeastTableBytes = kHasSmallLimits ? 10'000 : std::size_t{1} << 20;
 

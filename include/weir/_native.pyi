@@ -17,13 +17,25 @@ class FlowBatch:
         """How many flows."""
 
     @property
+    def payloads(self) -> list[tuple[int, bytes, bytes]]:
+        """Row, first payload bytes forward and backward, of the flows that ``payloads_of`` named."""
+
+    @property
     def counts(self) -> dict[str, int]:
         """Packets by outcome, of all read so far, and oddities under names that begin with ``odd_``."""
 
 def build_flows(
-    captures: list[str], *, idle_timeout_us: int, active_timeout_us: int, memory_bytes: int, parse_applications: bool = True
+    captures: list[str],
+    *,
+    idle_timeout_us: int,
+    active_timeout_us: int,
+    memory_bytes: int,
+    parse_applications: bool = True,
+    payloads_of: list[tuple[int, int]] = [],
 ) -> FlowBatch:
     """Read the captures as one stream of packets and return all of its flows.
+
+    Of flows whose IP protocol and either port ``payloads_of`` names, the first payload bytes are kept beside the rows.
 
     Raises
     ------
@@ -41,6 +53,7 @@ def stream_flows(
     active_timeout_us: int,
     memory_bytes: int,
     parse_applications: bool = True,
+    payloads_of: list[tuple[int, int]] = [],
 ) -> dict[str, int]:
     """Like ``build_flows``, but gives the flows to ``take`` as they end, some thousands at once; returns the final counts.
 

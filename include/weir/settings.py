@@ -32,6 +32,9 @@ class FlowSettings:
     parse_applications: bool = field(
         default=True, metadata={"words": "whether the first payload bytes are read, for names, versions and entropy"}
     )
+    plugins: tuple[str, ...] = field(
+        default=(), metadata={"words": "parsers of your own that add columns: paths of .py files, or names of entry points"}
+    )
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,7 @@ def page() -> str:
             low, high = f.metadata.get("low"), f.metadata.get("high")
             bounds = f"{'' if low is None else low} … {'' if high is None else high}" if (low, high) != (None, None) else ""
             default = ",".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default
-            shown = "" if is_site and str(default) in (".", "") else f"`{default}`"
+            shown = "" if default == "" or (is_site and str(default) == ".") else f"`{default}`"
             lines.append(f"| `{f.metadata['env'] if is_site else f.name}` | {shown} | {bounds} | {f.metadata['words']} |")
     return "\n".join(lines) + "\n"
 

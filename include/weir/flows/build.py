@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from weir import _native, schema
 from weir.errors import SettingsError
+from weir.flows import plugins
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,7 @@ class _Limits(TypedDict):
     active_timeout_us: int
     memory_bytes: int
     parse_applications: bool
+    payloads_of: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Flows:
 
     Attributes
     ----------
-    table : schema.FLOWS, one row per flow, in the order in which flows end
+    table : schema.FLOWS, one row per flow, in the order in which flows end; then the columns of plug-ins
     counts : ``read`` = ``accepted`` + all other names but those that begin with ``odd_``, which
         count oddities beside the sum; ``accepted`` = sum of packets_fwd + packets_bwd
     """
@@ -52,23 +54,31 @@ def build(captures: Sequence[Path], settings: FlowSettings) -> Flows:
     CaptureError
         a capture cannot be opened or is broken; says which, at which byte, and what to do
     SettingsError
-        a timeout or the memory is out of range
+        a timeout or the memory is out of range, or a plug-in cannot be loaded
     """
     import pyarrow as pa
 
+    reading = plugins.Reading(plugins.load(settings.plugins))
     try:
-        batch = _native.build_flows([str(path) for path in captures], **_limits(settings))
+        batch = _native.build_flows([str(path) for path in captures], **_limits(settings, reading.plugins))
     except ValueError as error:
         raise SettingsError(f"flows: {error}; see params.yaml") from error
-    columns = pa.record_batch(batch).columns
-    return Flows(pa.Table.from_arrays(columns, schema=schema.arrow_schema(schema.FLOWS)), batch.counts)
+    table = pa.Table.from_batches([_whole(batch, reading, arrow_schema(settings))])
+    return Flows(table, {**batch.counts, **reading.counts})
+
+
+def arrow_schema(settings: FlowSettings) -> pa.Schema:
+    """Schema of the tables built here: schema.FLOWS, then the columns of the plug-ins named in the settings."""
+    import pyarrow as pa
+
+    return pa.schema([*schema.arrow_schema(schema.FLOWS), *plugins.arrow_fields(plugins.load(settings.plugins))])
 
 
 def stream(captures: Sequence[Path], settings: FlowSettings, take: Callable[[pa.RecordBatch], object]) -> dict[str, int]:
     """Like ``build``, but gives the rows to ``take`` as flows end, some thousands at once, and returns the counts.
 
     Memory does not grow with the captures, as long as ``take`` keeps none of the batches (schema.FLOWS, in the order in
-    which flows end). What ``take`` raises ends the reading.
+    which flows end, then the columns of plug-ins). What ``take`` raises ends the reading.
 
     Raises
     ------
@@ -77,23 +87,33 @@ def stream(captures: Sequence[Path], settings: FlowSettings, take: Callable[[pa.
     SettingsError
         a timeout or the memory is out of range
     """
-    import pyarrow as pa
-
-    wanted = schema.arrow_schema(schema.FLOWS)
+    wanted = arrow_schema(settings)
+    reading = plugins.Reading(plugins.load(settings.plugins))
 
     def pass_on(batch: _native.FlowBatch) -> None:
-        take(pa.RecordBatch.from_arrays(pa.record_batch(batch).columns, schema=wanted))
+        take(_whole(batch, reading, wanted))
 
     try:
-        return _native.stream_flows([str(path) for path in captures], pass_on, **_limits(settings))
+        counts = _native.stream_flows([str(path) for path in captures], pass_on, **_limits(settings, reading.plugins))
+        return {**counts, **reading.counts}
     except ValueError as error:
         raise SettingsError(f"flows: {error}; see params.yaml") from error
 
 
-def _limits(settings: FlowSettings) -> _Limits:
+def _whole(batch: _native.FlowBatch, reading: plugins.Reading, wanted: pa.Schema) -> pa.RecordBatch:
+    """The core's columns and those of the plug-ins."""
+    import pyarrow as pa
+
+    rows = pa.record_batch(batch)
+    added = reading.columns(rows, batch.payloads) if reading.plugins else []
+    return pa.RecordBatch.from_arrays([*rows.columns, *added], schema=wanted)
+
+
+def _limits(settings: FlowSettings, loaded: Sequence[plugins.Plugin]) -> _Limits:
     return {
         "idle_timeout_us": settings.idle_timeout_s * schema.US_PER_S,
         "active_timeout_us": settings.active_timeout_s * schema.US_PER_S,
         "memory_bytes": settings.memory_mb * BYTES_PER_MB,
         "parse_applications": settings.parse_applications,
+        "payloads_of": plugins.wishes(loaded),
     }

@@ -35,10 +35,11 @@ def validate(unit: str) -> Counts:
     """
     from weir.features.validate import validate as judge
     from weir.features.windows import windows
+    from weir.flows.plugins import without_plugin_columns
 
     store = site_store()
     counts: Counts = {"unit": unit}
-    good = all_flows = get_table(store, flows_key(unit))
+    good = all_flows = without_plugin_columns(get_table(store, flows_key(unit)))
     for table in ("flows", "windows"):
         if table == "flows":
             rows = all_flows

@@ -52,14 +52,15 @@ def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
     """Build flows of capture files into one Parquet file, with the core's own columns, as they end."""
     import pyarrow.parquet as pq
 
-    from weir.flows.build import stream
+    from weir.flows.build import arrow_schema, stream
     from weir.store import PARQUET_COMPRESSION
 
     out.parent.mkdir(parents=True, exist_ok=True)
     hidden = out.with_name(f".{out.name}.part")
-    with pq.ParquetWriter(hidden, schema.arrow_schema(schema.FLOWS), compression=PARQUET_COMPRESSION) as writer:
+    chosen = settings.load().flows
+    with pq.ParquetWriter(hidden, arrow_schema(chosen), compression=PARQUET_COMPRESSION) as writer:
         groups = _RowGroups(writer)
-        counts = stream(captures, settings.load().flows, groups.add)
+        counts = stream(captures, chosen, groups.add)
         groups.flush()
     hidden.replace(out)
     return {**counts, "flows": groups.rows, "out": str(out)}
@@ -95,6 +96,8 @@ def _keep_flows(
 ) -> Counts:
     import pyarrow as pa
 
+    from weir.flows.plugins import plugin_fields
+
     sensor, hour = unit.split("/")
     rows = len(table)
     segment = (
@@ -108,7 +111,10 @@ def _keep_flows(
         ("segment", segment),
     ):
         table = table.append_column(name, column)
-    put_table(store, flows_key(unit), schema.conform(table, schema.STORED_FLOWS, flows_key(unit)))
+    whole = schema.conform(table, schema.STORED_FLOWS, flows_key(unit))
+    for field in plugin_fields(table):
+        whole = whole.append_column(field, table.column(field.name))
+    put_table(store, flows_key(unit), whole)
     aside = {name: n for name, n in counts.items() if name not in ("read", "accepted") and not name.startswith("odd_") and n}
     in_flows = sum(table.column("packets_fwd").to_pylist()) + sum(table.column("packets_bwd").to_pylist())
     ledger.record(

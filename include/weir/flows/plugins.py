@@ -1,0 +1,211 @@
+"""Columns of your own: parsers in Python for protocols that the native core does not know.
+
+A plug-in is a Python file, or a module that an installed package offers under the entry point group
+``weir.parsers``. It is named in ``params.yaml`` and gets the first payload bytes of the flows whose
+port it names; what it returns becomes columns of the flow table. docs/plugins.md shows how to write one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weir import schema, words
+from weir.errors import SettingsError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+GROUP = "weir.parsers"
+MARK = b"plugin"
+"""Key of a field's metadata that says which plug-in the column is from."""
+
+TEXT_LIMIT = 255
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RANGES = {"int32": (-(1 << 31), (1 << 31) - 1), "int64": (-(1 << 63), (1 << 63) - 1)}
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What a plug-in is shown of a flow.
+
+    ``fwd`` and ``bwd`` are the first payload bytes of each direction, 2,048 at most: of TCP those in order until the
+    first gap, of other protocols those of the first packet. ``src`` is the side that spoke first.
+    """
+
+    protocol: int
+    src_ip: str
+    dst_ip: str
+    src_port: int
+    dst_port: int
+    fwd: bytes
+    bwd: bytes
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A loaded plug-in: which flows it wants to see, the columns it adds, and how it reads."""
+
+    name: str
+    protocol: int
+    ports: tuple[int, ...]
+    columns: tuple[schema.Column, ...]
+    parse: Callable[[Conversation], Mapping[str, object] | None]
+
+    def wants(self, flow: Conversation) -> bool:
+        """Whether the flow is one of those that it named."""
+        return flow.protocol == self.protocol and (flow.src_port in self.ports or flow.dst_port in self.ports)
+
+
+def load(names: Sequence[str]) -> tuple[Plugin, ...]:
+    """Load plug-ins by the path of their file, ending in .py, or by the name of their entry point.
+
+    Raises
+    ------
+    SettingsError
+        there is no such plug-in, it cannot be imported, lacks a name, or declares a column that exists already
+    """
+    plugins = tuple(_plugin(name) for name in names)
+    taken = Counter(column.name for plugin in plugins for column in plugin.columns)
+    taken.update(column.name for column in schema.STORED_FLOWS)
+    double = sorted(name for name, times in taken.items() if times > 1)
+    if double:
+        raise SettingsError(f"flows.plugins: column {double[0]} is declared twice; choose another name")
+    return plugins
+
+
+def arrow_fields(plugins: Sequence[Plugin]) -> list[pa.Field]:
+    """The plug-ins' columns as Arrow fields, null where a flow says nothing, unit and plug-in in the metadata."""
+    return [
+        field.with_nullable(True).with_metadata({"unit": column.unit, MARK: plugin.name, "meaning": column.meaning})
+        for plugin in plugins
+        for column, field in zip(plugin.columns, schema.arrow_schema(plugin.columns), strict=True)
+    ]
+
+
+def wishes(plugins: Sequence[Plugin]) -> list[tuple[int, int]]:
+    """Protocol and port of every flow that a plug-in wants to see."""
+    return sorted({(plugin.protocol, port) for plugin in plugins for port in plugin.ports})
+
+
+def plugin_fields(table: pa.Table) -> list[pa.Field]:
+    """Those of the table's fields that plug-ins added."""
+    return [field for field in table.schema if field.metadata and MARK in field.metadata]
+
+
+def without_plugin_columns(table: pa.Table) -> pa.Table:
+    """The table without the columns that plug-ins added: what validation judges and models see."""
+    return table.drop_columns([field.name for field in plugin_fields(table)])
+
+
+class Reading:
+    """Asks the plug-ins about flows and counts what they got wrong.
+
+    Attributes
+    ----------
+    counts : how often each plug-in failed, by kind, as ``odd_plugin_NAME_KIND``; the flow keeps its row all the same
+    """
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self.plugins = plugins
+        self.counts: Counter[str] = Counter()
+
+    def columns(self, rows: pa.RecordBatch, payloads: Sequence[tuple[int, bytes, bytes]]) -> list[pa.Array]:
+        """The plug-ins' columns of some rows of schema.FLOWS, with the payloads (row, fwd, bwd) that were kept of them."""
+        import pyarrow as pa
+
+        fields = arrow_fields(self.plugins)
+        values: dict[str, list[object]] = {field.name: [None] * len(rows) for field in fields}
+        for row, fwd, bwd in payloads:
+            flow = _conversation(rows, row, fwd, bwd)
+            for plugin in self.plugins:
+                if plugin.wants(flow):
+                    for name, value in self._ask(plugin, flow).items():
+                        values[name][row] = value
+        return [pa.array(values[field.name], field.type) for field in fields]
+
+    def _ask(self, plugin: Plugin, flow: Conversation) -> dict[str, object]:
+        """What the plug-in says of the flow, or nothing where it fails: a stranger wrote the bytes it failed on."""
+        try:
+            said = plugin.parse(flow) or {}
+            declared = {column.name: column for column in plugin.columns}
+            return {name: _value(value, declared[name]) for name, value in said.items() if value is not None}
+        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises must not lose a flow
+            self.counts[f"odd_plugin_{plugin.name}_{type(error).__name__}"] += 1
+            return {}
+
+
+def _plugin(name: str) -> Plugin:
+    where = f"flows.plugins: {name}"
+    module = _module(name, where)
+    missing = [what for what in ("NAME", "PROTOCOL", "PORTS", "COLUMNS", "parse") if not hasattr(module, what)]
+    if missing:
+        raise SettingsError(f"{where}: lacks {', '.join(missing)}; docs/plugins.md shows a whole one")
+    plugin = Plugin(
+        name=module.NAME,
+        protocol=module.PROTOCOL,
+        ports=tuple(module.PORTS),
+        columns=tuple(replace(column, role="detail") for column in module.COLUMNS),
+        parse=module.parse,
+    )
+    if not _NAME.fullmatch(plugin.name):
+        raise SettingsError(f"{where}: NAME is {plugin.name!r}, but must be small letters, digits and underscores")
+    strange = [c.name for c in plugin.columns if not c.name.startswith(f"{plugin.name}_") or not _NAME.fullmatch(c.name)]
+    if strange or not plugin.columns:
+        raise SettingsError(f"{where}: {strange[0] if strange else 'COLUMNS'}: columns are called {plugin.name}_ and something")
+    if not plugin.ports or not all(0 <= port <= 65_535 for port in plugin.ports) or not 0 <= plugin.protocol <= 255:
+        raise SettingsError(f"{where}: PROTOCOL must be an IP protocol number and PORTS at least one port")
+    return plugin
+
+
+def _module(name: str, where: str) -> Any:
+    if not name.endswith(".py"):
+        found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+        if not found:
+            raise SettingsError(f"{where}: no such entry point in group {GROUP}; a file's name must end in .py")
+        return found[0].load()
+    path = Path(name)
+    if not path.is_file():
+        raise SettingsError(f"{where}: no such file; give its path, relative to where weir is run")
+    spec = importlib.util.spec_from_file_location(f"weir_plugin_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a plug-in is somebody else's code
+        raise SettingsError(f"{where}: cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _conversation(rows: pa.RecordBatch, row: int, fwd: bytes, bwd: bytes) -> Conversation:
+    facts = {name: rows.column(name)[row].as_py() for name in ("protocol", "src_ip", "dst_ip", "src_port", "dst_port")}
+    return Conversation(**facts, fwd=fwd, bwd=bwd)
+
+
+def _value(value: object, column: schema.Column) -> object:
+    """The value as its column stores it; text made safe to print.
+
+    Raises
+    ------
+    TypeError, ValueError
+        the value is not of the column's type, or out of its range
+    """
+    if column.dtype == "string":
+        return words.clean(value, TEXT_LIMIT - 1)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(column.name)
+    if column.dtype == "float64":
+        return float(value)
+    if not isinstance(value, int):
+        raise TypeError(column.name)
+    low, high = _RANGES[column.dtype]
+    if not low <= value <= high:
+        raise ValueError(column.name)
+    return value

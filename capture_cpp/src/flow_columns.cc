@@ -122,7 +122,7 @@ void FlowColumns::Flush() {
   HandOver();
 }
 
-void FlowColumns::AppendFields(std::unique_ptr<const Fields> fields) {
+void FlowColumns::AppendFields(std::unique_ptr<Fields> fields) {
   has_fields_ |= fields != nullptr;
   fields_[tile_rows_ - 1] = std::move(fields);
 }
@@ -145,7 +145,11 @@ void FlowColumns::FlushTile() {
   batch_->rows += static_cast<std::int64_t>(tile_rows_);
   tile_rows_ = 0;
   if (has_fields_) {
-    fields_ = {};
+    for (std::unique_ptr<Fields>& fields : fields_) {
+      if (fields != nullptr) {
+        read_fields_.push_back(std::move(fields));
+      }
+    }
     has_fields_ = false;
   }
   if (batch_->rows >= batch_rows_) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "application/fields.h"
@@ -23,7 +24,16 @@ class FlowColumns {
   void Append(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason);
 
   // Adds what is known of the application of the flow appended last, if anything.
-  void AppendFields(std::unique_ptr<const Fields> fields);
+  void AppendFields(std::unique_ptr<Fields> fields);
+
+  // Calls `take` with each of the fields that were read since.
+  template <typename Take>
+  void GiveBackFields(const Take& take) {
+    for (std::unique_ptr<Fields>& fields : read_fields_) {
+      take(std::move(fields));
+    }
+    read_fields_.clear();
+  }
 
   // Adds the payloads that were kept of the flow appended last, if any were.
   void AppendPayloads(FirstPayloads payloads);
@@ -46,8 +56,9 @@ class FlowColumns {
   std::int64_t batch_rows_;
   std::unique_ptr<FlowTile> tile_;
   std::size_t tile_rows_ = 0;
-  std::array<std::unique_ptr<const Fields>, kTileRows> fields_;  // of the tile's rows; none for most
+  std::array<std::unique_ptr<Fields>, kTileRows> fields_;  // of the tile's rows; none for most
   bool has_fields_ = false;
+  std::vector<std::unique_ptr<Fields>> read_fields_;
   std::shared_ptr<FlowBatch> batch_;                 // the one being filled
   std::vector<std::shared_ptr<FlowBatch>> batches_;  // all that were made, to be used again
 };

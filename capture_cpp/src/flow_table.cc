@@ -4,6 +4,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "options.h"
 
@@ -336,6 +337,7 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   }
   if (first.application != 0) {
     columns_->AppendFields(applications_.Take(first.application));
+    columns_->GiveBackFields([this](std::unique_ptr<Fields> fields) { applications_.Reuse(std::move(fields)); });
   }
   if (!keeper_.is_idle()) {
     columns_->AppendPayloads(keeper_.Take(slot));

@@ -65,8 +65,8 @@ def _said_number(name: str, meaning: str, high: int) -> Column:
 
 
 def _entropy(direction: str) -> Column:
-    words = f"Shannon entropy of the first 128 bytes of the first payload sent {direction}; 0 without"
-    return Column(f"payload_entropy_{direction}", "float64", "bit/B", words, role="detail", low=0, high=8)
+    words = f"Shannon entropy of the first 64 bytes of the first payload sent {direction}; 0 without"
+    return Column(f"payload_entropy_{direction}", "float64", "bit/B", words, role="detail", low=0, high=6)
 
 
 def _gap(direction: str) -> Column:

@@ -60,7 +60,7 @@ bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
     }
     if (used_bytes_ + sizeof(State) + sizeof(Fields) > most_bytes_) {
       ++unread_;
-      *scratch_ = {};
+      scratch_->Clear();
       return false;
     }
     if (free_.empty()) {
@@ -71,7 +71,7 @@ bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
     free_.pop_back();
     State& state = states_[*index];
     scratch_->Set(TextField::kApp, protocol.name);
-    state.fields = std::exchange(scratch_, std::make_unique<Fields>());
+    state.fields = std::exchange(scratch_, NewFields());
     state.parse = protocol.parse;
     return Heed(verdict, segment, &state);
   }
@@ -150,14 +150,24 @@ void Applications::Settle(State* state) {
   state->counted_bytes = bytes;
 }
 
-std::unique_ptr<const Fields> Applications::Take(std::uint32_t index) {
+std::unique_ptr<Fields> Applications::NewFields() {
+  if (spares_.empty()) {
+    return std::make_unique<Fields>();
+  }
+  std::unique_ptr<Fields> fields = std::move(spares_.back());
+  spares_.pop_back();
+  fields->Clear();
+  return fields;
+}
+
+std::unique_ptr<Fields> Applications::Take(std::uint32_t index) {
   if (index == 0) {
     return nullptr;
   }
   State& state = states_[index];
   Conclude(0, &state);
   Conclude(1, &state);
-  std::unique_ptr<const Fields> fields = std::move(state.fields);
+  std::unique_ptr<Fields> fields = std::move(state.fields);
   state.parse = nullptr;
   Settle(&state);
   free_.push_back(index);

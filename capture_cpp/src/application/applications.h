@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "application/fields.h"
@@ -18,7 +19,7 @@
 namespace weir {
 
 // Shannon entropy of the first bytes, in steps of 1 / kEntropySteps bit per byte.
-inline constexpr std::size_t kEntropyBytes = 128;
+inline constexpr std::size_t kEntropyBytes = 64;
 inline constexpr std::uint16_t kEntropySteps = 8'192;
 std::uint16_t EntropyOf(Bytes bytes);
 
@@ -37,12 +38,20 @@ class Applications {
   bool Listen(const Segment& segment, std::uint32_t* index);
 
   // What is known of the flow that ends, or nothing; its index is free again.
-  std::unique_ptr<const Fields> Take(std::uint32_t index);
+  std::unique_ptr<Fields> Take(std::uint32_t index);
+
+  // Gives fields back when they have been read, so that their memory is used again.
+  void Reuse(std::unique_ptr<Fields> fields) {
+    if (spares_.size() < kMostSpares) {
+      spares_.push_back(std::move(fields));
+    }
+  }
 
   // Flows that went unread because memory was short.
   std::uint64_t unread() const { return unread_; }
 
  private:
+  static constexpr std::size_t kMostSpares = 256;
   struct Direction {
     std::string bytes;  // waiting for the rest
     Stretch heard{};    // who sent them; its own bytes are gone
@@ -65,7 +74,10 @@ class Applications {
   std::size_t most_bytes_;
   std::size_t used_bytes_ = 0;
   std::uint64_t unread_ = 0;
+  std::unique_ptr<Fields> NewFields();
+
   std::unique_ptr<Fields> scratch_ = std::make_unique<Fields>();  // empty but while a parser is asked
+  std::vector<std::unique_ptr<Fields>> spares_;
   std::vector<State> states_;  // index 0 is nobody's
   std::vector<std::uint32_t> free_;
 };

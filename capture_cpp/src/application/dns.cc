@@ -13,6 +13,7 @@ constexpr std::size_t kHeaderBytes = 12;
 constexpr std::array<std::uint16_t, 3> kPorts{53, 5353, 5355};
 constexpr int kMostJumps = 16;
 constexpr std::size_t kLongestName = 255;
+constexpr std::size_t kUsualName = 64;
 constexpr std::uint16_t kResponse = 0x8000;
 constexpr std::uint16_t kReserved = 0x0040;
 constexpr std::uint16_t kInternet = 1;
@@ -98,6 +99,7 @@ Verdict ParseMessage(Bytes message, bool is_expected, Fields* fields) {
   // A multicast answer asks nothing; then the first answer's name stands for the question.
   std::size_t at = kHeaderBytes;
   std::string name;
+  name.reserve(kUsualName);
   if (!ReadName(message, &at, &name) || at + 4 > message.size()) {
     return Verdict::kNo;
   }

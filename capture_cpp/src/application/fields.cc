@@ -15,11 +15,11 @@ constexpr bool IsPlain(std::uint8_t byte) { return byte >= 0x20 && byte < 0x7f &
 
 // Appends as much of the text as fits; an escape is never cut in two.
 void AppendSafely(Bytes text, std::size_t most, std::string* to) {
-  bool is_all_plain = true;
+  std::uint8_t strange = 0;
   for (const std::uint8_t byte : text) {
-    is_all_plain &= IsPlain(byte);
+    strange |= static_cast<std::uint8_t>(byte < 0x20) | static_cast<std::uint8_t>(byte >= 0x7f) | static_cast<std::uint8_t>(byte == '\\');
   }
-  if (is_all_plain) {
+  if (strange == 0) {
     to->append(reinterpret_cast<const char*>(text.data()), std::min(text.size(), most));
     return;
   }
@@ -51,6 +51,7 @@ void Fields::Set(TextField field, Bytes text) {
   }
   const auto begin = static_cast<std::uint16_t>(texts_.size());
   AppendSafely(text, kLongestText, &texts_);
+  said_ |= 1u << static_cast<unsigned>(field);
   places_.push_back({field, begin, static_cast<std::uint16_t>(texts_.size())});
 }
 
@@ -61,11 +62,17 @@ void Fields::Set(NumberField field, std::int32_t number) {
   kept = kept == kUnsaid ? number : kept;
 }
 
-bool Fields::Has(TextField field) const {
-  return std::any_of(places_.begin(), places_.end(), [field](const Place& place) { return place.field == field; });
+void Fields::Clear() {
+  said_ = 0;
+  texts_.clear();
+  places_.clear();
+  numbers_.fill(kUnsaid);
 }
 
 std::string_view Fields::Text(TextField field) const {
+  if (!Has(field)) {
+    return {};
+  }
   for (const Place& place : places_) {
     if (place.field == field) {
       return std::string_view(texts_).substr(place.begin, place.end - std::size_t{place.begin});

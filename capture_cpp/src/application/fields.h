@@ -65,9 +65,12 @@ class Fields {
   // Keeps the number unless the field has one.
   void Set(NumberField field, std::int32_t number);
 
-  bool Has(TextField field) const;
+  bool Has(TextField field) const { return (said_ >> static_cast<unsigned>(field) & 1) != 0; }
   std::string_view Text(TextField field) const;
   std::int32_t Number(NumberField field) const { return numbers_[static_cast<std::size_t>(field)]; }
+
+  // Forgets everything and keeps the memory.
+  void Clear();
 
   // Memory held, this object included.
   std::size_t bytes() const { return sizeof(*this) + texts_.capacity() + places_.capacity() * sizeof(Place); }
@@ -78,6 +81,7 @@ class Fields {
     std::uint16_t begin;
     std::uint16_t end;
   };
+  std::uint32_t said_ = 0;  // bit per text field
   std::string texts_;  // one behind the other
   std::vector<Place> places_;
   std::array<std::int32_t, kNumberFields> numbers_;

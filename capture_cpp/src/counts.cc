@@ -8,7 +8,35 @@ namespace {
 constexpr std::array<const char*, kOutcomes> kOutcomeNames{
     "accepted", "non_ip", "unknown_link", "short_l2", "short_l3", "short_l4", "nest", "zero_length", "fragment", "decode_error",
 };
-constexpr std::array<const char*, 4> kOddityNames{"odd_cut_packet", "odd_length", "odd_time", "odd_out_of_order"};
+constexpr std::array<const char*, kOddities> kOddityNames{
+    "odd_cut_packet",
+    "odd_time",
+    "odd_out_of_order",
+    "odd_link_source",
+    "odd_link_length",
+    "odd_link_trailer",
+    "odd_network_length",
+    "odd_network_checksum",
+    "odd_network_reserved_flag",
+    "odd_network_ttl",
+    "odd_network_address",
+    "odd_network_land",
+    "odd_network_options",
+    "odd_network_extensions",
+    "odd_network_fragment",
+    "odd_network_fragment_overlap",
+    "odd_transport_checksum",
+    "odd_transport_length",
+    "odd_transport_port",
+    "odd_transport_reserved",
+    "odd_transport_null",
+    "odd_transport_xmas",
+    "odd_transport_syn_fin",
+    "odd_transport_syn_rst",
+    "odd_transport_fin_alone",
+    "odd_transport_syn_payload",
+    "odd_checksum_offload",
+};
 
 }  // namespace
 

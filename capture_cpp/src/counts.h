@@ -2,11 +2,13 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "oddity.h"
 #include "packet.h"
 
 namespace weir {
@@ -14,14 +16,20 @@ namespace weir {
 struct Counts {
   std::uint64_t read = 0;
   std::array<std::uint64_t, kOutcomes> outcomes{};
-  std::array<std::uint64_t, 4> oddities{};
+  std::array<std::uint64_t, kOddities> oddities{};
   std::uint64_t truncated_tails = 0;  // captures that end inside a record
   std::uint64_t empty_files = 0;      // captures of no bytes at all
   std::uint64_t unread_applications = 0;  // flows whose first bytes went unread, as memory was short
 
   void Count(Outcome outcome) { ++outcomes[static_cast<std::size_t>(outcome)]; }
   void Count(Oddity oddity) { ++oddities[static_cast<std::size_t>(oddity)]; }
+  void Count(const Oddities& odd) {
+    for (std::uint32_t bits = odd.bits(); bits != 0; bits &= bits - 1) {
+      ++oddities[static_cast<std::size_t>(std::countr_zero(bits))];
+    }
+  }
   std::uint64_t Of(Outcome outcome) const { return outcomes[static_cast<std::size_t>(outcome)]; }
+  std::uint64_t Of(Oddity oddity) const { return oddities[static_cast<std::size_t>(oddity)]; }
 
   bool IsBalanced() const;
 

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "decode/link.h"
+#include "decode/check.h"
+#include "decode/record.h"
 #include "decode/tag.h"
 #include "decode/transport.h"
 #include "decode/tunnel.h"
@@ -63,29 +64,41 @@ inline Outcome DescendToIp(Layer* layer) {
   }
 }
 
+// A packet that is no fragment.
+inline Outcome DecodeWhole(const IpHeader& ip, Layer* layer, TransportHeader* transport) {
+  const Outcome outcome = DecodeTransport(ip.protocol, *layer, transport);
+  if (outcome == Outcome::kAccepted) {
+    CheckTransport(ip, *transport, *layer, &layer->odd);
+  } else {
+    layer->odd.AddIf(outcome == Outcome::kDecodeError, Oddity::kTransportLength);
+  }
+  return outcome;
+}
+
 }  // namespace
 
 Outcome Decoder::Decode(const Record& record, Packet* packet) {
-  if (record.bytes.size() < record.wire_bytes) {
-    odd_->Count(Oddity::kCutPacket);
-  }
-  if (record.bytes.empty()) {
-    return Outcome::kZeroLength;
-  }
   Layer layer;
   layer.bytes = record.bytes;
   layer.wire_bytes = record.wire_bytes;
-  const Outcome outcome = DecodeLink(record.link_type, &layer);
-  if (outcome != Outcome::kAccepted) {
-    return outcome;
+  if (record.bytes.size() < record.wire_bytes) [[unlikely]] {
+    layer.odd.Add(Oddity::kCutPacket);
   }
   packet->time_us = record.time_us;
   packet->offset = record.offset;
-  const Outcome inner = DecodeInner(&layer, packet);
-  if (inner == Outcome::kAccepted) {
+  Outcome outcome = record.bytes.empty() ? Outcome::kZeroLength : DecodeLink(record.link_type, &layer);
+  if (outcome == Outcome::kAccepted) {
+    outcome = DecodeInner(&layer, packet);
+  }
+  if (outcome == Outcome::kAccepted) {
     packet->hash = Hash(packet->key, seed_);
   }
-  return inner;
+  packet->odd_layers = 0;
+  if (layer.odd.bits() != 0) [[unlikely]] {
+    packet->odd_layers = OddLayers(layer.odd);
+    odd_->Count(layer.odd);
+  }
+  return outcome;
 }
 
 Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
@@ -102,7 +115,8 @@ Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
       outcome = DecodeIp(layer, &ip);
     }
     if (outcome == Outcome::kAccepted) {
-      outcome = ip.is_fragment ? DecodeFragment(ip, *layer, packet->time_us, &transport) : DecodeTransport(ip.protocol, *layer, &transport);
+      CheckAddresses(ip, &layer->odd);
+      outcome = ip.is_fragment ? DecodeFragment(ip, packet->time_us, layer, &transport) : DecodeWhole(ip, layer, &transport);
     }
     if (outcome != Outcome::kAccepted) {
       const bool stays_outside = has_outer && (outcome == Outcome::kNonIp || (is_outer_a_hint && outcome != Outcome::kNest));
@@ -144,19 +158,25 @@ Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
 }
 
 // A first fragment says which flow the later ones belong to.
-Outcome Decoder::DecodeFragment(const IpHeader& ip, const Layer& layer, std::int64_t time_us, TransportHeader* transport) {
+Outcome Decoder::DecodeFragment(const IpHeader& ip, std::int64_t time_us, Layer* layer, TransportHeader* transport) {
   const FragmentKey key{ip.source, ip.destination, ip.fragment_id, ip.protocol, ip.version};
+  const std::uint32_t begin = ip.version == 4 ? (ip.fragment_word & 0x1fffu) * 8 : ip.fragment_word & 0xfff8u;
+  const bool has_more = (ip.fragment_word & (ip.version == 4 ? 0x2000u : 0x0001u)) != 0;
+  const FragmentSpan span{begin, begin + layer->wire_bytes};
+  CheckFragment(ip, span, has_more, &layer->odd);
   if (ip.is_first_fragment) {
-    const Outcome outcome = DecodeTransport(ip.protocol, layer, transport);
+    const Outcome outcome = DecodeTransport(ip.protocol, *layer, transport);
     if (outcome == Outcome::kAccepted) {
-      fragments_.Remember(key, {transport->source_port, transport->destination_port}, time_us);
+      layer->odd.AddIf(fragments_.Remember(key, {transport->source_port, transport->destination_port}, span, time_us), Oddity::kNetworkFragmentOverlap);
     }
     return outcome;
   }
-  const FragmentPorts* known = fragments_.Find(key, time_us);
+  bool is_again = false;
+  const FragmentPorts* known = fragments_.Find(key, span, time_us, &is_again);
   if (known == nullptr) {
     return Outcome::kFragment;
   }
+  layer->odd.AddIf(is_again, Oddity::kNetworkFragmentOverlap);
   *transport = {};
   transport->source_port = known->source;
   transport->destination_port = known->destination;
@@ -164,9 +184,6 @@ Outcome Decoder::DecodeFragment(const IpHeader& ip, const Layer& layer, std::int
 }
 
 void Decoder::Fill(const IpHeader& ip, const TransportHeader& transport, const Layer& layer, Packet* packet) {
-  if (ip.is_length_odd) {
-    odd_->Count(Oddity::kLength);
-  }
   const bool is_from_b = ip.source == ip.destination ? transport.destination_port < transport.source_port : ip.destination < ip.source;
   packet->is_from_b = is_from_b;
   packet->key.a = is_from_b ? ip.destination : ip.source;

@@ -25,7 +25,7 @@ class Decoder {
 
  private:
   Outcome DecodeInner(Layer* layer, Packet* packet);
-  Outcome DecodeFragment(const IpHeader& ip, const Layer& layer, std::int64_t time_us, TransportHeader* transport);
+  Outcome DecodeFragment(const IpHeader& ip, std::int64_t time_us, Layer* layer, TransportHeader* transport);
   void Fill(const IpHeader& ip, const TransportHeader& transport, const Layer& layer, Packet* packet);
 
   Seed seed_;

@@ -80,6 +80,15 @@ void Clear(FlowRecord* record) {
   }
 }
 
+// Rare, so it is kept out of the way of sound packets.
+[[gnu::cold]] void AddOddPacket(std::uint32_t odd_layers, FlowRecord* record) {
+  for (std::size_t layer = 0; layer < kOddLayers; ++layer) {
+    std::uint16_t& packets = record->odd_packets[layer];
+    const bool is_odd = (odd_layers >> layer & 1) != 0 && packets < std::numeric_limits<std::uint16_t>::max();
+    packets = static_cast<std::uint16_t>(packets + static_cast<int>(is_odd));
+  }
+}
+
 }  // namespace
 
 void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
@@ -97,6 +106,9 @@ void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* rec
   if (head.key.protocol == kProtocolTcp && first.header > 0) {
     AddFlags(first.tcp_flags, &record->tcp.flags[kForward]);
     record->stream = BeginStream(first);
+  }
+  if (first.odd_layers != 0) [[unlikely]] {
+    AddOddPacket(first.odd_layers, record);
   }
   if (first.payload > 0) {
     BeginRun(0, first.payload, &record->bulks[kForward]);
@@ -146,6 +158,9 @@ void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_u
     if (side_index == kBackward) {
       record->window_backward = packet.window;
     }
+  }
+  if (packet.odd_layers != 0) [[unlikely]] {
+    AddOddPacket(packet.odd_layers, record);
   }
   if (packet.payload > 0) {
     AddToBulk(since_start_us, packet.payload, record->bulks[1 - side_index], &record->bulks[side_index]);

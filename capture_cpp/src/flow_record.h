@@ -12,6 +12,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "oddity.h"
 #include "packet.h"
 #include "tcp_stream.h"
 
@@ -42,7 +43,8 @@ static_assert(sizeof(FlowHead) == kCacheLine);
 // What the first packet brought, kept so that it can be put into a FlowRecord, or a row, later.
 struct FirstPacket {
   std::uint64_t offset;
-  std::uint32_t capture;
+  std::uint32_t capture : 29;
+  std::uint32_t odd_layers : kOddLayers;
   std::uint32_t sequence;
   std::uint32_t application;  // index in Applications, also while the flow goes on; 0: nothing known
   std::uint16_t ip_header;
@@ -57,6 +59,7 @@ struct FirstPacket {
   std::uint32_t ip_bytes() const { return std::uint32_t{ip_header} + header + payload; }
 };
 static_assert(sizeof(FirstPacket) == 32);
+inline constexpr std::uint32_t kMostCaptures = (1u << 29) - 1;
 
 // One direction. Gaps fit 32 bits, and the sum of their squares 64, because no flow lasts longer
 // than kLongestTimeoutUs.
@@ -131,6 +134,7 @@ struct FlowRecord {
   std::uint32_t backward_since_us;  // first packet backward, from the flow's start
   std::uint16_t window_backward;    // of the latest TCP packet
   std::array<std::uint16_t, 2> entropy;  // of the first payload each way, in steps of 1 / kEntropySteps bit
+  std::array<std::uint16_t, kOddLayers> odd_packets;  // with an oddity of each layer; stops at 65,535
 };
 static_assert(sizeof(FlowRecord) == 448);
 

@@ -257,6 +257,12 @@ void WriteSingle(const FlowHead& head, const FirstPacket& first, EndReason reaso
   tile->flags_ack[row] = has(kTcpAck);
   tile->flags_cwr[row] = has(kTcpCwr);
   tile->flags_ece[row] = has(kTcpEce);
+  if (first.odd_layers != 0) {
+    const auto is_odd = [&first](std::size_t layer) { return static_cast<std::int64_t>(first.odd_layers >> layer & 1); };
+    tile->odd_link[row] = is_odd(kLinkLayer);
+    tile->odd_network[row] = is_odd(kNetworkLayer);
+    tile->odd_transport[row] = is_odd(kTransportLayer);
+  }
   SetCourse(head, first, row, tile);
   tile->subflow_fwd_packets[row] = 1;
   tile->subflow_fwd_payload[row] = static_cast<double>(payload);
@@ -285,6 +291,9 @@ void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& 
   SetBulks(record, row, tile);
   tile->payload_entropy_fwd[row] = BitsOf(record.entropy[kForward]);
   tile->payload_entropy_bwd[row] = BitsOf(record.entropy[kBackward]);
+  tile->odd_link[row] = record.odd_packets[kLinkLayer];
+  tile->odd_network[row] = record.odd_packets[kNetworkLayer];
+  tile->odd_transport[row] = record.odd_packets[kTransportLayer];
 }
 
 }  // namespace weir

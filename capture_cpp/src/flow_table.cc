@@ -219,7 +219,8 @@ void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
   };
   firsts_[slot] = {
       .offset = packet.offset,
-      .capture = packet.capture,
+      .capture = packet.capture & kMostCaptures,
+      .odd_layers = packet.odd_layers & ((1u << kOddLayers) - 1),
       .sequence = packet.sequence,
       .application = 0,
       .ip_header = static_cast<std::uint16_t>(packet.ip_bytes - packet.header - packet.payload),

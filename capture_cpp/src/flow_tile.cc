@@ -138,6 +138,9 @@ constexpr std::array kDefinitions{
     Said("modbus_unit", NumberField::kModbusUnit),
     Said("modbus_function", NumberField::kModbusFunction),
     Said("modbus_exception", NumberField::kModbusException),
+    ColumnDefinition{"odd_link", ColumnType::kInt64, offsetof(FlowTile, odd_link)},
+    ColumnDefinition{"odd_network", ColumnType::kInt64, offsetof(FlowTile, odd_network)},
+    ColumnDefinition{"odd_transport", ColumnType::kInt64, offsetof(FlowTile, odd_transport)},
     ColumnDefinition{"segment_index", ColumnType::kInt32, offsetof(FlowTile, segment_index)},
     ColumnDefinition{"first_offset", ColumnType::kInt64, offsetof(FlowTile, first_offset)},
 };

@@ -121,6 +121,9 @@ struct FlowTile {
   Cells<std::int32_t> icmp_code;
   Cells<double> payload_entropy_fwd;
   Cells<double> payload_entropy_bwd;
+  Cells<std::int64_t> odd_link;
+  Cells<std::int64_t> odd_network;
+  Cells<std::int64_t> odd_transport;
   Cells<std::int32_t> segment_index;
   Cells<std::int64_t> first_offset;
 };

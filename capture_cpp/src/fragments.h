@@ -1,9 +1,11 @@
-// Remembers the ports of fragmented datagrams, so that later fragments join the flow of the first.
+// Remembers the ports of fragmented datagrams, so that later fragments join the flow of the first,
+// and which bytes of each came, as far as they lie in a few pieces.
 //
 // Bounded: at most kMostFragmented datagrams, each for kFragmentLifeUs of packet time; the oldest
 // is forgotten first, whatever the hash seed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
@@ -27,15 +29,22 @@ struct FragmentPorts {
   std::uint16_t destination;
 };
 
+// Bytes of a datagram, from `begin` to before `end`.
+struct FragmentSpan {
+  std::uint32_t begin;
+  std::uint32_t end;
+};
+
 class Fragments {
  public:
   explicit Fragments(const Seed& seed) : ports_(0, Hasher{seed}) {}
 
-  // Notes the ports that a first fragment carries.
-  void Remember(const FragmentKey& key, FragmentPorts ports, std::int64_t time_us);
+  // Notes the ports that a first fragment carries, and says whether it brings bytes again.
+  bool Remember(const FragmentKey& key, FragmentPorts ports, FragmentSpan span, std::int64_t time_us);
 
-  // The ports of the datagram, or nullptr when its first fragment was not seen lately.
-  const FragmentPorts* Find(const FragmentKey& key, std::int64_t time_us);
+  // The ports of the datagram, or nullptr when its first fragment was not seen lately. Sets
+  // `is_again` where the span brings bytes again.
+  const FragmentPorts* Find(const FragmentKey& key, FragmentSpan span, std::int64_t time_us, bool* is_again);
 
  private:
   struct Hasher {
@@ -49,11 +58,14 @@ class Fragments {
     FragmentPorts ports;
     std::int64_t time_us;
     std::uint64_t turn;
+    std::array<FragmentSpan, 3> seen;  // apart from one another; empty ones at the end
   };
   struct Noted {
     FragmentKey key;
     std::uint64_t turn;
   };
+
+  static bool Note(FragmentSpan span, Entry* entry);
 
   std::unordered_map<FragmentKey, Entry, Hasher> ports_;
   std::deque<Noted> order_;  // oldest first; a datagram noted again stands here twice, its old turn is void

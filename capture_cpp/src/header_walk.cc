@@ -1,7 +1,7 @@
 #include "header_walk.h"
 
 #include "decode/layer.h"
-#include "decode/link.h"
+#include "decode/record.h"
 #include "decode/tag.h"
 #include "decode/transport.h"
 #include "decode/tunnel.h"

@@ -37,7 +37,7 @@ inline constexpr int kMostLevels = 8;
 // IPv6 extension headers followed in one packet.
 inline constexpr int kMostExtensionHeaders = 32;
 
-// Fragmented datagrams remembered at once (about 120 bytes each), and for how long by packet time.
+// Fragmented datagrams remembered at once (about 150 bytes each), and for how long by packet time.
 inline constexpr std::size_t kMostFragmented = kHasSmallLimits ? 4 : 16'384;
 inline constexpr std::int64_t kFragmentLifeUs = 60'000'000;
 

@@ -61,6 +61,7 @@ struct Packet {
   std::uint8_t icmp_type;
   std::uint8_t icmp_code;
   bool is_from_b;              // the sender is `key.b`
+  std::uint8_t odd_layers;     // as OddLayers() says
   Bytes captured;              // of the payload; points into the capture. Empty for fragments
 };
 
@@ -78,13 +79,5 @@ enum class Outcome : std::uint8_t {
   kDecodeError,  // a header contradicts itself
 };
 inline constexpr std::size_t kOutcomes = 10;
-
-// Oddities of accepted or set-aside packets, counted beside the sum.
-enum class Oddity : std::uint8_t {
-  kCutPacket,   // fewer bytes captured than were on the wire
-  kLength,      // an IP length beyond its frame; the frame's end is believed
-  kTime,        // a time out of range, or a clock set back by more than an hour
-  kOutOfOrder,  // older than a packet before it
-};
 
 }  // namespace weir

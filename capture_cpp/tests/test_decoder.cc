@@ -101,7 +101,7 @@ TEST_P(EverySeed, CutAtEveryByteHasAnOutcomeAndReadsNothingBeyond) {
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const Frame cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     const Decoded decoded = Decode(cut, kLinkEthernet, whole.size());
-    EXPECT_EQ(decoded.odd.oddities[0], 1u);
+    EXPECT_EQ(decoded.odd.Of(Oddity::kCutPacket), 1u);
     if (size == 0) {
       EXPECT_EQ(decoded.outcome, Outcome::kZeroLength);
     } else if (size < 14) {
@@ -291,9 +291,16 @@ TEST(Decoder, TeredoIsKnownByItsAddressOnAnyPort) {
   EXPECT_EQ(Decode(Ethernet(0x0800, Ipv4(17, Udp(3544, 9, origin + inner)))).packet.key.ip_version, 6);
 }
 
-TEST(Decoder, LinkTypesLeadToTheSamePacket) {
+Frame LittleWord(std::size_t value) { return {static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(value >> 8)}; }
+
+// The same packet behind each kind of link header.
+std::vector<std::pair<std::uint32_t, Frame>> Links() {
   const Frame inner = Innermost();
-  const std::vector<std::pair<std::uint32_t, Frame>> links{
+  const Frame snap = Frame{0xaa, 0xaa, 3, 0, 0, 0} + Big16(0x0800) + inner;
+  const Frame wireless = Frame{0x08, 0x02} + Zeros(22) + snap;
+  const Frame wireless_qos = Frame{0x88, 0x03} + Zeros(22) + Zeros(6) + Zeros(2) + snap;
+  const Frame wireless_padded = Frame{0x88, 0x02} + Zeros(22) + Zeros(2) + Zeros(2) + snap;
+  return {
       {kLinkRaw, inner},
       {kLinkRawBsd, inner},
       {kLinkIpv4, inner},
@@ -303,8 +310,56 @@ TEST(Decoder, LinkTypesLeadToTheSamePacket) {
       {kLinkLinuxSll, Zeros(14) + Big16(0x0800) + inner},
       {kLinkLinuxSll2, Big16(0x0800) + Zeros(18) + inner},
       {kLinkPpp, Big16(0xff03) + Big16(0x0021) + inner},
+      {kLinkEthernet, Ethernet(snap.size(), snap)},
+      {kLinkAtmRfc1483, snap},
+      {kLinkPppHdlc, Big16(0xff03) + Big16(0x0021) + inner},
+      {kLinkPppHdlc, Big16(0x0f00) + Big16(0x0800) + inner},
+      {kLinkPppEther, Pppoe(0x0021, inner)},
+      {kLinkPppWithDirection, Frame{1} + Big16(0xff03) + Big16(0x0021) + inner},
+      {kLinkCiscoHdlc, Big16(0x0f00) + Big16(0x0800) + inner},
+      {kLinkEnc, Frame{2, 0, 0, 0} + Zeros(8) + inner},
+      {kLinkPflog, Frame{61, 2} + Zeros(62) + inner},
+      {kLinkNflog, Frame{2, 0, 0, 0} + LittleWord(7) + LittleWord(10) + Zeros(4) + LittleWord(4 + inner.size()) + LittleWord(9) + inner},
+      {kLinkIeee80211, wireless},
+      {kLinkIeee80211, wireless_qos},
+      {kLinkRadiotap, Frame{0, 0} + LittleWord(8) + Zeros(4) + wireless},
+      // time and flags present, in a second word of fields too; the header is padded to four bytes
+      {kLinkRadiotap, Frame{0, 0} + LittleWord(25) + Frame{3, 0, 0, 0x80} + Zeros(4) + Zeros(4) + Zeros(8) + Frame{0x20} + wireless_padded},
   };
-  for (const auto& [link_type, frame] : links) {
+}
+
+TEST(Decoder, LinkHeadersCutAtEveryByteHaveAnOutcome) {
+  for (const auto& [link_type, whole] : Links()) {
+    for (std::size_t size = 1; size < whole.size(); ++size) {
+      const Decoded decoded = Decode(Frame(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), link_type, whole.size());
+      const bool is_short = decoded.outcome >= Outcome::kShortL2 && decoded.outcome <= Outcome::kShortL4;
+      EXPECT_TRUE(is_short || decoded.outcome == Outcome::kAccepted || decoded.outcome == Outcome::kNonIp) << link_type << " cut at " << size;
+    }
+  }
+}
+
+TEST(Decoder, LinkHeadersWithAnyByteChangedHaveAnOutcome) {
+  for (const auto& [link_type, whole] : Links()) {
+    for (std::size_t at = 0; at < whole.size(); ++at) {
+      for (int value = 0; value < 256; value += 15) {
+        Frame changed = whole;
+        changed[at] = static_cast<std::uint8_t>(value);
+        EXPECT_LT(static_cast<std::size_t>(Decode(changed, link_type).outcome), kOutcomes);
+      }
+    }
+  }
+}
+
+TEST(Decoder, WirelessFramesWithoutReadableDataLeadToNoIp) {
+  const Frame rest = Zeros(22) + Frame{0xaa, 0xaa, 3, 0, 0, 0} + Big16(0x0800) + Innermost();
+  EXPECT_EQ(Decode(Frame{0x80, 0x00} + rest, kLinkIeee80211).outcome, Outcome::kNonIp);  // a beacon
+  EXPECT_EQ(Decode(Frame{0x48, 0x00} + rest, kLinkIeee80211).outcome, Outcome::kNonIp);  // data without data
+  EXPECT_EQ(Decode(Frame{0x08, 0x40} + rest, kLinkIeee80211).outcome, Outcome::kNonIp);  // encrypted
+}
+
+TEST(Decoder, LinkTypesLeadToTheSamePacket) {
+  const Frame inner = Innermost();
+  for (const auto& [link_type, frame] : Links()) {
     const Decoded decoded = Decode(frame, link_type);
     ASSERT_EQ(decoded.outcome, Outcome::kAccepted) << link_type;
     EXPECT_EQ(decoded.packet.key.port_b, 2222) << link_type;
@@ -330,7 +385,7 @@ TEST(Decoder, ALengthBeyondTheFrameIsCountedAndTheFrameBelieved) {
   const Decoded decoded = Decode(WithByte(Ethernet(0x0800, Ipv4(17, Udp(1, 2, Zeros(10)))), 16, 0xff));
   EXPECT_EQ(decoded.outcome, Outcome::kAccepted);
   EXPECT_EQ(decoded.packet.ip_bytes, 38u);
-  EXPECT_EQ(decoded.odd.oddities[static_cast<std::size_t>(Oddity::kLength)], 1u);
+  EXPECT_EQ(decoded.odd.Of(Oddity::kNetworkLength), 1u);
 }
 
 TEST(Decoder, ALengthOfZeroIsSegmentationOffload) {

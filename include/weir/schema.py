@@ -52,6 +52,11 @@ def _port(name: str, meaning: str, cic: str) -> Column:
     return Column(name, "int32", "", meaning, role="id", cic=cic, low=0, high=65535)
 
 
+def _odd(layer: str, meaning: str) -> Column:
+    words = f"packets with {meaning}; 65535 for as many or more"
+    return Column(f"odd_{layer}", "int64", "packets", words, role="id", low=0, high=65535)
+
+
 def _lineage(name: str, dtype: Dtype, unit: str, meaning: str) -> Column:
     return Column(name, dtype, unit, meaning, role="lineage")
 
@@ -226,6 +231,9 @@ FLOWS: tuple[Column, ...] = (
     _said_number("modbus_unit", "unit that the first Modbus/TCP request addresses", 255),
     _said_number("modbus_function", "function code of the first Modbus/TCP request", 127),
     _said_number("modbus_exception", "exception code of the first Modbus/TCP answer", 255),
+    _odd("link", "a frame that no sound sender writes"),
+    _odd("network", "an odd IP header or fragment: length, checksum, address, option and others"),
+    _odd("transport", "an odd TCP, UDP or ICMP header: checksum, length, port, flags"),
     _lineage("segment_index", "int32", "", "which of the given captures holds the first packet, from 0"),
     _lineage("first_offset", "int64", "B", "where its record begins in that capture, uncompressed"),
 )

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "bytes.h"
+#include "oddity.h"
 #include "packet.h"
 
 namespace weir {
@@ -30,6 +31,7 @@ struct Layer {
   std::uint16_t type = 0;
   Next next = Next::kOther;
   std::uint8_t levels = 0;  // tags, labels and tunnels so far
+  Oddities odd;             // of all headers so far
 
   // Moves past a header; the caller has checked that it was captured.
   void Pass(std::size_t size) {

@@ -1,4 +1,4 @@
-// Link layers: Ethernet, raw IP, BSD loopback, Linux cooked captures, PPP.
+// Link layers: Ethernet, LLC, BSD loopback and firewalls, Linux cooked captures and logs, PPP and HDLC.
 #pragma once
 
 #include "decode/layer.h"
@@ -6,39 +6,127 @@
 
 namespace weir {
 
-// Ethernet II; an EtherType below 1536 is a length (IEEE 802.3), and LLC follows.
+inline constexpr std::uint16_t kLeastEtherType = 1536;
+
+// IEEE 802.2 LLC; with SNAP (RFC 1042) an EtherType follows, else no IP.
+inline Outcome DecodeLlc(Layer* layer) {
+  constexpr std::size_t kLlcBytes = 3;
+  constexpr std::size_t kSnapBytes = 8;
+  constexpr std::uint32_t kSnap = 0xaaaa0300;  // with the first byte of organisation 0
+  if (layer->bytes.size() < kLlcBytes) {
+    return Outcome::kShortL2;
+  }
+  layer->next = Next::kOther;
+  if (layer->bytes.size() >= kSnapBytes && ReadBig32(layer->bytes, 0) == kSnap && ReadBig16(layer->bytes, 4) == 0) {
+    layer->type = ReadBig16(layer->bytes, 6);
+    layer->next = Next::kEtherType;
+    layer->Pass(kSnapBytes);
+  }
+  return Outcome::kAccepted;
+}
+
+// An EtherType below 1536 is a length (IEEE 802.3), and LLC follows.
+inline Outcome DecodeEthernetLength(Layer* layer) {
+  constexpr std::uint16_t kLargestLength = 1500;
+  layer->odd.AddIf(layer->type > kLargestLength || layer->type > layer->wire_bytes, Oddity::kLinkLength);
+  layer->Clip(layer->type);
+  layer->next = Next::kOther;
+  return layer->bytes.empty() ? Outcome::kAccepted : DecodeLlc(layer);
+}
+
+// Ethernet II or IEEE 802.3.
 inline Outcome DecodeEthernet(Layer* layer) {
   constexpr std::size_t kEthernetBytes = 14;
+  constexpr std::size_t kSourceAt = 6;
   constexpr std::size_t kEtherTypeAt = 12;
+  constexpr std::uint8_t kGroupBit = 0x01;
   if (layer->bytes.size() < kEthernetBytes) {
     return Outcome::kShortL2;
   }
   layer->type = ReadBig16(layer->bytes, kEtherTypeAt);
   layer->next = Next::kEtherType;
+  if ((layer->bytes[kSourceAt] & kGroupBit) != 0) [[unlikely]] {
+    layer->odd.Add(Oddity::kLinkSource);
+  }
   layer->Pass(kEthernetBytes);
-  return Outcome::kAccepted;
+  return layer->type < kLeastEtherType ? DecodeEthernetLength(layer) : Outcome::kAccepted;
 }
 
-// BSD loopback: the address family, in the byte order of the machine that captured.
-inline Outcome DecodeLoopback(Layer* layer) {
-  constexpr std::size_t kFamilyBytes = 4;
-  if (layer->bytes.size() < kFamilyBytes) {
-    return Outcome::kShortL2;
-  }
-  const std::uint32_t raw = ReadBig32(layer->bytes, 0);
-  const std::uint32_t family = raw > 0xffff ? __builtin_bswap32(raw) : raw;
+inline Next NextOfFamily(std::uint32_t family) {
   switch (family) {
     case 2:   // AF_INET
     case 10:  // AF_INET6 on Linux
     case 24:  // AF_INET6 on NetBSD, OpenBSD and BSD/OS
     case 28:  // AF_INET6 on FreeBSD
     case 30:  // AF_INET6 on macOS
-      layer->next = Next::kIp;
-      break;
+      return Next::kIp;
     default:
-      layer->next = Next::kOther;
+      return Next::kOther;
   }
-  layer->Pass(kFamilyBytes);
+}
+
+// BSD loopback, and OpenBSD's IPsec interface with 8 bytes more: the address family, in the byte
+// order of the machine that captured.
+inline Outcome DecodeLoopback(Layer* layer, std::size_t header_bytes = 4) {
+  if (layer->bytes.size() < header_bytes) {
+    return Outcome::kShortL2;
+  }
+  const std::uint32_t raw = ReadBig32(layer->bytes, 0);
+  layer->next = NextOfFamily(raw > 0xffff ? __builtin_bswap32(raw) : raw);
+  layer->Pass(header_bytes);
+  return Outcome::kAccepted;
+}
+
+// OpenBSD's packet filter log: a header that says its length, without padding, and the family.
+inline Outcome DecodePflog(Layer* layer) {
+  constexpr std::size_t kLeastBytes = 4;
+  if (layer->bytes.size() < kLeastBytes) {
+    return Outcome::kShortL2;
+  }
+  const std::size_t size = (layer->bytes[0] + 3u) & ~3u;
+  if (size < kLeastBytes) {
+    return Outcome::kDecodeError;
+  }
+  if (layer->bytes.size() < size) {
+    return Outcome::kShortL2;
+  }
+  layer->next = NextOfFamily(layer->bytes[1]);
+  layer->Pass(size);
+  return Outcome::kAccepted;
+}
+
+// Linux netfilter log: the family, then attributes in the order of the machine that captured, taken
+// to be little-endian as nearly all are; one of them is the packet.
+inline Outcome DecodeNflog(Layer* layer) {
+  constexpr std::size_t kHeaderBytes = 4;
+  constexpr std::size_t kAttributeBytes = 4;
+  constexpr std::uint16_t kPayload = 9;
+  constexpr int kMostAttributes = 32;
+  if (layer->bytes.size() < kHeaderBytes) {
+    return Outcome::kShortL2;
+  }
+  layer->next = NextOfFamily(layer->bytes[0]);
+  layer->Pass(kHeaderBytes);
+  for (int seen = 0; layer->next == Next::kIp && seen < kMostAttributes; ++seen) {
+    if (layer->bytes.size() < kAttributeBytes) {
+      return Outcome::kShortL2;
+    }
+    const std::size_t size = ReadLittle<std::uint16_t>(layer->bytes, 0);
+    if (size < kAttributeBytes) {
+      return Outcome::kDecodeError;
+    }
+    if (ReadLittle<std::uint16_t>(layer->bytes, 2) == kPayload) {
+      layer->Clip(static_cast<std::uint32_t>(size));
+      layer->Pass(kAttributeBytes);
+      return Outcome::kAccepted;
+    }
+    const std::size_t padded = (size + 3) & ~std::size_t{3};
+    if (layer->bytes.size() < padded) {
+      return Outcome::kShortL2;
+    }
+    layer->Pass(padded);
+  }
+  layer->next = Next::kOther;
   return Outcome::kAccepted;
 }
 
@@ -52,6 +140,9 @@ inline Outcome DecodeLinuxCooked(Layer* layer, std::size_t header_bytes, std::si
   layer->Pass(header_bytes);
   return Outcome::kAccepted;
 }
+
+// Cisco's HDLC: address and control, then an EtherType.
+inline Outcome DecodeCiscoHdlc(Layer* layer) { return DecodeLinuxCooked(layer, 4, 2); }
 
 inline Outcome DecodeLinuxSll(Layer* layer) { return DecodeLinuxCooked(layer, 16, 14); }
 inline Outcome DecodeLinuxSll2(Layer* layer) { return DecodeLinuxCooked(layer, 20, 0); }
@@ -74,33 +165,6 @@ inline Outcome DecodePpp(Layer* layer) {
   layer->Pass(is_short ? 1 : 2);
   layer->next = protocol == kPppIpv4 || protocol == kPppIpv6 ? Next::kIp : protocol == kPppMpls ? Next::kMpls : Next::kOther;
   return Outcome::kAccepted;
-}
-
-// Finds the first header of a record of this link type.
-inline Outcome DecodeLink(std::uint32_t link_type, Layer* layer) {
-  if (link_type == kLinkEthernet) [[likely]] {
-    return DecodeEthernet(layer);
-  }
-  switch (link_type) {
-    case kLinkRaw:
-    case kLinkRawBsd:
-    case kLinkRawOpenBsd:
-    case kLinkIpv4:
-    case kLinkIpv6:
-      layer->next = Next::kIp;
-      return Outcome::kAccepted;
-    case kLinkNull:
-    case kLinkLoop:
-      return DecodeLoopback(layer);
-    case kLinkLinuxSll:
-      return DecodeLinuxSll(layer);
-    case kLinkLinuxSll2:
-      return DecodeLinuxSll2(layer);
-    case kLinkPpp:
-      return DecodePpp(layer);
-    default:
-      return Outcome::kUnknownLink;
-  }
 }
 
 }  // namespace weir

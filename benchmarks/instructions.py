@@ -3,6 +3,8 @@
 python benchmarks/instructions.py           counts them and says how far they are from capture_cpp/bench/instructions.json
 python benchmarks/instructions.py --write   writes them there, after a change that is worth its price
 
+Payload is not read for it: what OpenSSL spends there depends on the processor.
+
 Counted by valgrind on the captures of captures.py, from packet 10,000 to 100,000, so that what a start costs is left out. The
 same program gives the same number everywhere: valgrind hides all vectors beyond AVX2, and string functions of the C library,
 which it picks by processor, are held to those of any x86-64. Another compiler gives other numbers; these are of Debian 12's.
@@ -52,7 +54,7 @@ def beginning(capture: bytes) -> bytes:
 
 def counted(capture: Path) -> int:
     """Instructions from the start of the program to its end."""
-    command: list[str | Path] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", BENCH, "flows", capture]
+    command: list[str | Path] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", BENCH, "headers", capture]
     environment = {**os.environ, "GLIBC_TUNABLES": ANY_X86_64}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     found = re.search(r"Collected : (\d+)", done.stderr)

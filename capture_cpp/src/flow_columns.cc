@@ -29,6 +29,7 @@ using LongVector = std::uint32_t __attribute__((vector_size(32)));
 template <typename Vector>
 [[gnu::always_inline]] inline void MoveFull(unsigned char* cells, std::size_t bytes, unsigned char* to) {
   constexpr std::size_t kPieceBytes = kTileRows * sizeof(std::int32_t);
+  static_assert(kPieceBytes % sizeof(Vector) == 0);
   for (const unsigned char* const end = cells + bytes; cells != end; cells += kPieceBytes, to += kPieceBytes) {
     for (std::size_t at = 0; at < kPieceBytes; at += sizeof(Vector)) {
       Vector vector;

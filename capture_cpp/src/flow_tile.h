@@ -14,7 +14,7 @@
 
 namespace weir {
 
-inline constexpr std::size_t kTileRows = kHasSmallLimits ? 4 : 64;
+inline constexpr std::size_t kTileRows = kHasSmallLimits ? 16 : 64;  // 16 fill a cache line
 
 // A cache line longer than needed: arrays a power of two apart would share few sets of the cache.
 template <typename Value>

@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Require(static_cast<std::size_t>(outcome) < weir::kOutcomes, "each packet has a known outcome");
     if (outcome == weir::Outcome::kAccepted) {
       Require(packet.ip_bytes <= wire_bytes, "no packet is longer than its frame");
-      Require(packet.payload + packet.header <= packet.ip_bytes, "headers and payload fit the packet");
+      Require(packet.payload <= packet.ip_bytes && packet.payload + packet.header <= packet.ip_bytes, "headers and payload fit the packet");
       Require(!(packet.key.b < packet.key.a), "both directions have the same key");
     }
   }

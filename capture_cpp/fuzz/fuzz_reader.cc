@@ -5,6 +5,12 @@
 #include "options.h"
 #include "require.h"
 
+namespace {
+
+bool IsCompressed(const std::uint8_t* data, std::size_t size) { return size >= 2 && ((data[0] == 0x1f && data[1] == 0x8b) || (data[0] == 0x28 && data[1] == 0xb5)); }
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using weir::fuzz::Require;
   try {
@@ -16,6 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       Require(record.bytes.size() <= record.wire_bytes, "nothing is captured that was not on the wire");
       Require(record.time_us >= 0 && record.time_us <= weir::kLatestUs, "times lie in years that calendars print");
       Require(record.offset > last_offset, "offsets rise");
+      Require(IsCompressed(data, size) || record.offset + record.bytes.size() <= size, "no record reaches beyond its capture");
       last_offset = record.offset;
       const weir::fuzz::ExactBytes exact(record.bytes);  // a record may be read to its last byte
       Require(exact.bytes().size() == record.bytes.size(), "a record is as long as it says");

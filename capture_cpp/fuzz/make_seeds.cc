@@ -70,6 +70,28 @@ std::vector<std::pair<std::string, Frame>> Messages() {
   };
 }
 
+Frame Block(std::uint32_t type, const Frame& body) { return Big32(type) + Big32(12 + body.size()) + body + Big32(12 + body.size()); }
+
+// A pcapng capture whose interface counts time in nanoseconds and from an hour later.
+Frame Pcapng(const Frame& frame) {
+  const Frame options = Big16(9) + Big16(1) + Frame{9, 0, 0, 0} + Big16(14) + Big16(8) + Zeros(6) + Big16(3600);
+  const Frame padded = frame + Zeros((4 - frame.size() % 4) % 4);
+  const Frame packet = Big32(0) + Big32(0x17b7a0e0) + Big32(7) + Big32(frame.size()) + Big32(frame.size()) + padded;
+  return Block(0x0a0d0d0a, Big32(0x1a2b3c4d) + Big16(1) + Big16(0) + Frame(8, 0xff)) + Block(1, Big16(1) + Zeros(6) + options) + Block(6, packet) + Block(6, packet);
+}
+
+Frame PcapRecord(const Frame& frame) { return Big32(100) + Big32(7) + Big32(frame.size()) + Big32(frame.size()) + frame; }
+
+// More conversations than the small table holds.
+Frame ManyFlows() {
+  constexpr std::size_t kFlows = 30;
+  Frame records;
+  for (std::size_t flow = 0; flow < kFlows; ++flow) {
+    records = records + PcapRecord(Ethernet(0x0800, Ipv4(17, Udp(1000 + flow, 2, {}))));
+  }
+  return records;
+}
+
 void Write(const std::string& path, const Frame& bytes) {
   std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
@@ -84,10 +106,12 @@ int main(int argc, char** argv) {
   const std::string folder = argv[1];
   const Frame header = Big32(0xa1b2c3d4) + Big16(2) + Big16(4) + Zeros(8) + Big32(65535) + Big32(1);
   for (const auto& [name, frame] : Frames()) {
-    const Frame record = Big32(100) + Big32(7) + Big32(frame.size()) + Big32(frame.size()) + frame;
+    const Frame record = PcapRecord(frame);
     Write(folder + "/capture_" + name, header + record + record);
+    Write(folder + "/pcapng_" + name, Pcapng(frame));
     Write(folder + "/packets_" + name, Frame{0} + Big16(frame.size()) + frame + Big16(frame.size()) + frame);
   }
+  Write(folder + "/capture_many_flows", header + ManyFlows());
   for (const auto& [name, message] : Messages()) {
     Write(folder + "/message_" + name, message);
   }

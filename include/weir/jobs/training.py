@@ -67,10 +67,17 @@ def _origin(part: Counts, folder: Path) -> Counts:
         return {**part, "schema": schema.schema_hash("flows")}
     from weir import _native
 
+    flows = settings.load().flows
     captures = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in part.get("captures", [])]
     code = [Path(_native.__file__), *(sorted(SIMULATOR.glob("*.py")) if "simulate" in part else [])]
+    code += [Path(plugin) for plugin in flows.plugins if Path(plugin).is_file()]
     made_by = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()
-    return {**part, "captures_sha256": captures, "made_by": made_by, "settings": asdict(settings.load().flows)}
+    return {
+        **part,
+        "captures_sha256": captures,
+        "made_by": made_by,
+        "settings": {**asdict(flows), "plugins": list(flows.plugins)},
+    }
 
 
 def _flows_of_simulation(unit: str, arguments: dict[str, Any], labels: Path | None) -> None:

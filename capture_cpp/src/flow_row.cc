@@ -195,6 +195,7 @@ void SetCourse(const FlowHead& head, const FirstPacket& first, std::size_t row, 
     const SingleCourse& course = CourseOf(first);
     tile->conn_state[row] = course.state;
     tile->history[row] = course.history;
+    tile->tcp_flags_fwd[row] = first.tcp_flags;
     tile->zero_windows_fwd[row] = course.zero_windows;
   } else if (head.key.protocol == kProtocolUdp) {
     tile->conn_state[row] = ConnState::kS0;
@@ -209,6 +210,8 @@ void SetCourse(const FlowHead& head, const FlowRecord& record, std::size_t row, 
   if (head.key.protocol == kProtocolTcp) {
     tile->conn_state[row] = ConnStateOf(stream);
     tile->history[row] = stream.history;
+    tile->tcp_flags_fwd[row] = stream.flags[kForward];
+    tile->tcp_flags_bwd[row] = stream.flags[kBackward];
     tile->retransmitted_fwd[row] = stream.retransmitted[kForward];
     tile->retransmitted_bwd[row] = stream.retransmitted[kBackward];
     tile->out_of_order_fwd[row] = stream.out_of_order[kForward];

@@ -75,6 +75,8 @@ constexpr std::array kDefinitions{
     ColumnDefinition{"flags_urg", ColumnType::kInt64, offsetof(FlowTile, flags_urg)},
     ColumnDefinition{"flags_cwr", ColumnType::kInt64, offsetof(FlowTile, flags_cwr)},
     ColumnDefinition{"flags_ece", ColumnType::kInt64, offsetof(FlowTile, flags_ece)},
+    ColumnDefinition{"tcp_flags_fwd", ColumnType::kInt32, offsetof(FlowTile, tcp_flags_fwd)},
+    ColumnDefinition{"tcp_flags_bwd", ColumnType::kInt32, offsetof(FlowTile, tcp_flags_bwd)},
     ColumnDefinition{"retransmitted_fwd", ColumnType::kInt64, offsetof(FlowTile, retransmitted_fwd)},
     ColumnDefinition{"retransmitted_bwd", ColumnType::kInt64, offsetof(FlowTile, retransmitted_bwd)},
     ColumnDefinition{"out_of_order_fwd", ColumnType::kInt64, offsetof(FlowTile, out_of_order_fwd)},

@@ -86,6 +86,8 @@ struct FlowTile {
   Cells<std::int64_t> flags_urg;
   Cells<std::int64_t> flags_cwr;
   Cells<std::int64_t> flags_ece;
+  Cells<std::int32_t> tcp_flags_fwd;
+  Cells<std::int32_t> tcp_flags_bwd;
   Cells<std::int64_t> retransmitted_fwd;
   Cells<std::int64_t> retransmitted_bwd;
   Cells<std::int64_t> out_of_order_fwd;

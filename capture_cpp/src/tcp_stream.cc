@@ -88,6 +88,7 @@ namespace {
   const bool is_first = stream->seen[0] == 0 && stream->seen[1] == 0;
   std::uint8_t& seen = stream->seen[side];
   seen |= kSeenAny;
+  stream->flags[side] |= flags;
   if (has_syn) {
     seen |= has_ack ? kSeenSynAck : kSeenSyn;
     Note(has_ack ? kH : kS, side, &stream->history);

@@ -25,6 +25,7 @@ struct alignas(64) TcpStream {
   std::array<std::uint32_t, 2> out_of_order;
   std::array<std::uint32_t, 2> zero_windows;
   std::array<std::uint8_t, 2> seen;  // bits of kSeen…
+  std::array<std::uint8_t, 2> flags;  // of all packets together
 };
 static_assert(sizeof(TcpStream) == 64);
 

@@ -57,6 +57,10 @@ def _odd(layer: str, meaning: str) -> Column:
     return Column(f"odd_{layer}", "int64", "packets", words, role="id", low=0, high=65535)
 
 
+def _flags(name: str, meaning: str) -> Column:
+    return Column(name, "int32", "", meaning, role="id", low=0, high=255)
+
+
 def _lineage(name: str, dtype: Dtype, unit: str, meaning: str) -> Column:
     return Column(name, dtype, unit, meaning, role="lineage")
 
@@ -176,6 +180,8 @@ FLOWS: tuple[Column, ...] = (
     _count("flags_urg", "packets", "packets with URG", "URG Flag Count"),
     _count("flags_cwr", "packets", "packets with CWR", "CWR Flag Count"),
     _count("flags_ece", "packets", "packets with ECE", "ECE Flag Count"),
+    _flags("tcp_flags_fwd", "TCP flags of all packets fwd together, as one byte; 0 without TCP"),
+    _flags("tcp_flags_bwd", "TCP flags of all packets bwd together, as one byte; 0 without TCP"),
     _count("retransmitted_fwd", "packets", "TCP segments sent fwd again"),
     _count("retransmitted_bwd", "packets", "TCP segments sent bwd again"),
     _count("out_of_order_fwd", "packets", "TCP segments sent fwd that came late, into a gap seen before"),

@@ -7,9 +7,11 @@ MPLS, PPPoE, GRE, VXLAN, GENEVE, IP in IP; no Teredo, no GTP-U, no broken packet
 """
 
 import base64
+import functools
 import hashlib
 import ipaddress
 import itertools
+import operator
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -232,6 +234,7 @@ def side_columns(name: str, side: list[Seen], duration: int, count: int) -> dict
         f"packet_{name}_rate": per_second(len(side), duration),
         f"subflow_{name}_packets": len(side) // count,
         f"subflow_{name}_payload": payload // count,
+        f"tcp_flags_{name}": functools.reduce(operator.or_, (p.flags for p in side), 0),
     }
     for flag, bit in (("psh", PSH), ("urg", URG), ("rst", RST)):
         out[f"{flag}_{name}"] = sum(p.flags & bit != 0 for p in side)

@@ -50,6 +50,16 @@ void FlowBuilder::Decode(const Record& record) {
   }
 }
 
+void FlowBuilder::HandOver() {
+  AddBatch();
+  columns_.Flush();
+}
+
+void FlowBuilder::AdvanceTo(std::int64_t time_us) {
+  AddBatch();
+  table_.AdvanceTo(time_us);
+}
+
 void FlowBuilder::AddBatch() {
   table_.Add({batch_.data(), batch_size_});
   batch_size_ = 0;

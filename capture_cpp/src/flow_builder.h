@@ -22,6 +22,18 @@ class FlowBuilder {
   // Adds one packet of the present capture; its bytes are needed during the call only.
   void Add(const Record& record);
 
+  // Adds one packet whose bytes stay where they are until Settle(). Quicker, as flows are looked up for
+  // many packets at once.
+  void AddLasting(const Record& record) { Decode(record); }
+  void Settle() { AddBatch(); }
+
+  // Hands over the rows that are ready, without waiting for more of them.
+  void HandOver();
+
+  // Says that every packet up to this time was added, so that flows end which have been silent since
+  // long before: on a silent wire no packet comes that could end them.
+  void AdvanceTo(std::int64_t time_us);
+
   // Ends all flows and hands over the last batch, which may be empty. Afterwards the counts are final.
   void Finish();
 

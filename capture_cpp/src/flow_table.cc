@@ -157,6 +157,12 @@ void FlowTable::MoveClock(std::int64_t time_us) {
   }
 }
 
+void FlowTable::AdvanceTo(std::int64_t time_us) {
+  if (now_us_ >= 0 && time_us > now_us_) {
+    MoveClock(time_us);
+  }
+}
+
 void FlowTable::PrefetchDue(const std::vector<std::uint32_t>& due, std::size_t i) const {
   if (i + 2 * kAhead < due.size()) {
     __builtin_prefetch(&heads_[due[i + 2 * kAhead]]);

@@ -46,6 +46,9 @@ class FlowTable {
   // Adds packets in the order given; at most kBatch of them use the memory best.
   void Add(std::span<const Packet> packets);
 
+  // Ends the flows that are silent at this time, as a packet of a flow of its own would.
+  void AdvanceTo(std::int64_t time_us);
+
   // Ends all flows; nothing can be added afterwards.
   void Finish();
 

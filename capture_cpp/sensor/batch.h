@@ -78,6 +78,9 @@ class Batch {
     truncated_ = 0;
     tally = {};
     gaps.clear();
+    quiet_until_us = 0;
+    offset = 0;
+    offsets.clear();
     seal_after = false;
   }
   bool empty() const { return size_ == 0; }
@@ -90,7 +93,12 @@ class Batch {
   Counters tally;
   std::vector<Gap> gaps;
   std::int64_t last_seen_us = 0;  // time of the last packet read, filtered ones included; 0 without
+  std::int64_t quiet_until_us = 0;  // every packet up to this time was seen; 0 where nobody can say
   bool seal_after = false;        // the segment ends with this batch
+  // Where the records begin in the capture file they come from; none where they come from elsewhere,
+  // and then `offset` is where the first of them would begin if all had gone into one pcap file.
+  std::vector<std::uint64_t> offsets;
+  std::uint64_t offset = 0;
 
  private:
   std::unique_ptr<std::byte[]> bytes_;

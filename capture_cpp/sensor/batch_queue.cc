@@ -11,7 +11,16 @@ BatchQueue::BatchQueue(std::size_t batches) : batches_(batches) {
 std::unique_ptr<Batch> BatchQueue::TakeEmpty() {
   std::unique_lock lock(mutex_);
   empty_came_.wait(lock, [this] { return !empty_.empty() || abandoned_; });
-  if (abandoned_) return nullptr;
+  return PopEmpty();
+}
+
+std::unique_ptr<Batch> BatchQueue::TakeEmptyNow() {
+  const std::lock_guard lock(mutex_);
+  return PopEmpty();
+}
+
+std::unique_ptr<Batch> BatchQueue::PopEmpty() {
+  if (abandoned_ || empty_.empty()) return nullptr;
   std::unique_ptr<Batch> batch = std::move(empty_.back());
   empty_.pop_back();
   return batch;

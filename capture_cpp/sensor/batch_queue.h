@@ -21,6 +21,8 @@ class BatchQueue {
   // Waits for an empty batch. A slow disk is felt here: then the ring fills, and the kernel counts
   // what it drops. Null once the writing thread has ended.
   std::unique_ptr<Batch> TakeEmpty();
+  // The same without waiting; null also where there is none.
+  std::unique_ptr<Batch> TakeEmptyNow();
   void HandOver(std::unique_ptr<Batch> full);
 
   // Waits for a full batch, `patience` at most; null where none came.
@@ -34,6 +36,8 @@ class BatchQueue {
   bool AtLeastHalfFull() const;
 
  private:
+  std::unique_ptr<Batch> PopEmpty();
+
   mutable std::mutex mutex_;
   std::condition_variable empty_came_;
   std::condition_variable full_came_;

@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include "events.h"
+#include "options.h"
 #include "segment_format.h"
 
 namespace weir::sensor {
@@ -23,6 +25,7 @@ constexpr char kHelp[] =
   weir-capture -r trace.pcap --sensor lab --spool spool
   tshark -i eth0 -w - | weir-capture -r - --spool spool
   weir-capture -i lo -c 100 -w hundred.pcap
+  weir-capture -r trace.pcap --flows json:- | head -n 1
 
 from
   -i, --interface NAME     capture live; needs the capability CAP_NET_RAW. Given several times, each interface
@@ -48,6 +51,22 @@ to
       --level N            zstd level, -100 to 19 (1); 0 only stores, below it is quick and packs little
   -w, --write FILE         write an uncompressed capture file too, or instead, in pieces of 1 MiB;
                            - is stdout
+flows
+      --flows FORMAT:TARGET    hand out finished flows, beside packets or instead; may be given several times:
+                               json:FILE arrow:FILE           one row a line, or an Arrow IPC stream; - is stdout
+                               json:mqtts://HOST[:8883]       batches of rows to a broker; arrow: as well
+                               ipfix:udp://HOST[:4739]        to a collector
+                               netflow9:udp://HOST[:2055]     to a collector
+      --flows-idle SECONDS     a flow ends after so long a silence (120)
+      --flows-active SECONDS   a longer flow goes on in a new row (1800)
+      --flows-memory-mb MB     what live flows may take (256)
+      --tls-cert FILE          this sensor's certificate, whose common name is the sensor's, and
+      --tls-key FILE           its private key, both in PEM
+      --tls-ca FILE            who vouches for the broker (whom this machine trusts)
+      --mqtt-topic TOPIC       what rows are published under (weir/SENSOR/flows)
+      --queue-mb MB            rows that may wait for the broker; later ones are dropped and counted (64)
+      --plain-mqtt             allow mqtt://, without encryption, to other machines
+      --domain N               observation domain (IPFIX) or source id (NetFlow v9) of this sensor (1)
 other
       --user NAME          become this user once the interface or file is open
       --no-sandbox         keep all rights; for debuggers
@@ -117,7 +136,11 @@ WhenFull Policy(std::string_view text) {
   Refuse("--when-full wants drop-newest, drop-oldest or stop, not \"" + std::string(text) + "\"");
 }
 
-enum LongOnly { kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kSilence, kNoPromisc, kLevel, kUser, kCutPayload, kAnonymise, kNoSandbox, kCheckSandbox };
+enum LongOnly {
+  kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kSilence, kNoPromisc, kLevel, kUser, kCutPayload,
+  kAnonymise, kNoSandbox, kCheckSandbox, kFlows, kFlowsIdle, kFlowsActive, kFlowsMemoryMb, kTlsCa, kTlsCert, kTlsKey, kMqttTopic, kQueueMb,
+  kPlainMqtt, kDomain,
+};
 
 constexpr option kOptions[] = {
     {"interface", required_argument, nullptr, 'i'},
@@ -140,6 +163,17 @@ constexpr option kOptions[] = {
     {"level", required_argument, nullptr, kLevel},
     {"cut-payload", no_argument, nullptr, kCutPayload},
     {"anonymise", required_argument, nullptr, kAnonymise},
+    {"flows", required_argument, nullptr, kFlows},
+    {"flows-idle", required_argument, nullptr, kFlowsIdle},
+    {"flows-active", required_argument, nullptr, kFlowsActive},
+    {"flows-memory-mb", required_argument, nullptr, kFlowsMemoryMb},
+    {"tls-ca", required_argument, nullptr, kTlsCa},
+    {"tls-cert", required_argument, nullptr, kTlsCert},
+    {"tls-key", required_argument, nullptr, kTlsKey},
+    {"mqtt-topic", required_argument, nullptr, kMqttTopic},
+    {"queue-mb", required_argument, nullptr, kQueueMb},
+    {"plain-mqtt", no_argument, nullptr, kPlainMqtt},
+    {"domain", required_argument, nullptr, kDomain},
     {"user", required_argument, nullptr, kUser},
     {"no-sandbox", no_argument, nullptr, kNoSandbox},
     {"check-sandbox", no_argument, nullptr, kCheckSandbox},
@@ -152,6 +186,7 @@ constexpr option kOptions[] = {
 }
 
 void Check(const Options& options) {
+  CheckFlowOptions(options.flows, options.sensor);
   if (options.check_sandbox) {
     if (options.spool.empty()) Refuse("--check-sandbox wants --spool, the one folder that stays writable");
     return;
@@ -159,7 +194,16 @@ void Check(const Options& options) {
   if (options.interfaces.empty() == options.file.empty()) Refuse("give either an interface (-i) or a file (-r)");
   if (std::set(options.interfaces.begin(), options.interfaces.end()).size() != options.interfaces.size()) Refuse("an interface is given twice");
   if (options.interfaces.size() > 1 && !options.plain_file.empty()) Refuse("-w takes one interface, as a pcap file does not say from which a packet is; use --spool");
-  if (options.spool.empty() && options.plain_file.empty()) Refuse("give a spool (--spool) or a file to write (-w)");
+  if (options.interfaces.size() > 1 && !options.flows.destinations.empty()) {
+    Refuse("--flows takes one interface, as a packet seen on two would be counted twice; start a sensor for each");
+  }
+  if (options.spool.empty() && options.plain_file.empty() && options.flows.destinations.empty()) {
+    Refuse("give a spool (--spool), a file to write (-w) or somewhere for flows to go (--flows)");
+  }
+  const auto is_stdout = [](const FlowDestination& to) { return to.path == "-"; };
+  if (options.plain_file == "-" && std::ranges::any_of(options.flows.destinations, is_stdout)) {
+    Refuse("-w and --flows both to stdout would be mixed up");
+  }
 }
 
 }  // namespace
@@ -183,6 +227,7 @@ std::string PrivacyName(const Options& options) {
 
 Options ParseOptions(int argc, char** argv) {
   constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
+  constexpr std::uint64_t kLongestFlow = kLongestTimeoutUs / kMicrosecondsPerSecond;
   constexpr std::uint64_t kMostRingMb = 2047;  // libpcap takes the size as an int of bytes
   Options options;
   opterr = 0;
@@ -204,6 +249,17 @@ Options ParseOptions(int argc, char** argv) {
       case kSilence: options.silence_seconds = Number("silence", optarg, 0, kAny / 1'000'000); break;
       case kNoPromisc: options.promiscuous = false; break;
       case kLevel: options.level = Level(optarg); break;
+      case kFlows: options.flows.destinations.push_back(ParseFlowDestination(optarg)); break;
+      case kFlowsIdle: options.flows.idle_seconds = Number("flows-idle", optarg, 1, kLongestFlow); break;
+      case kFlowsActive: options.flows.active_seconds = Number("flows-active", optarg, 1, kLongestFlow); break;
+      case kFlowsMemoryMb: options.flows.memory_mb = Number("flows-memory-mb", optarg, 1, kAny >> 20); break;
+      case kTlsCa: options.flows.ca_file = optarg; break;
+      case kTlsCert: options.flows.certificate_file = optarg; break;
+      case kTlsKey: options.flows.key_file = optarg; break;
+      case kMqttTopic: options.flows.topic = optarg; break;
+      case kQueueMb: options.flows.queue_mb = Number("queue-mb", optarg, 1, kAny >> 20); break;
+      case kPlainMqtt: options.flows.plain_mqtt = true; break;
+      case kDomain: options.flows.domain = Number("domain", optarg, 0, std::numeric_limits<std::uint32_t>::max()); break;
       case kUser: options.user = optarg; break;
       case kCutPayload: options.cut_payload = true; break;
       case kAnonymise: options.key_file = optarg; break;

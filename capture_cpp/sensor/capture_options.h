@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "flows/flow_options.h"
+
 namespace weir::sensor {
 
 enum class WhenFull { kDropNewest, kDropOldest, kStop };
@@ -17,6 +19,7 @@ struct Options {
   std::string sensor = "sensor";
   std::string spool;       // at least one of these two is given
   std::string plain_file;  // "-" is stdout
+  FlowOptions flows;       // with destinations neither of the two is needed
 
   std::uint32_t snaplen = 262144;             // B kept of each packet
   std::uint64_t count = 0;                    // packets accepted before stopping; 0 = no limit

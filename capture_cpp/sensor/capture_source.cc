@@ -7,7 +7,8 @@ namespace weir::sensor {
 Feeder::Feeder(BatchQueue* queue, Checkpoint* checkpoint, std::uint64_t most)
     : queue_(queue), checkpoint_(checkpoint), batch_(queue->TakeEmpty()), most_(most) {}
 
-void Feeder::Take(const RecordFormat& format, const RecordHeader& header, const std::uint8_t* data) {
+void Feeder::Take(const RecordFormat& format, const RecordHeader& header, const std::uint8_t* data,
+                  std::optional<std::uint64_t> offset) {
   if (done_) return;
   checkpoint_->CountRead();
   if (!batch_->HasRoomFor(header.captured) || (!batch_->empty() && batch_->format != format)) {
@@ -15,6 +16,7 @@ void Feeder::Take(const RecordFormat& format, const RecordHeader& header, const 
   }
   batch_->format = format;
   batch_->Append(header, data);
+  if (offset) batch_->offsets.push_back(*offset);
   batch_->last_seen_us = header.Microseconds(format.nanoseconds);
   if (++taken_ == most_) done_ = true;
 }
@@ -38,7 +40,7 @@ void Feeder::AddGaps(std::vector<Gap> gaps) {
 }
 
 void Feeder::HandOver() {
-  if (batch_->empty() && batch_->tally.AllZero() && batch_->gaps.empty() && !batch_->seal_after) return;
+  if (batch_->empty() && batch_->tally.AllZero() && batch_->gaps.empty() && !batch_->seal_after && batch_->quiet_until_us == 0) return;
   queue_->HandOver(std::move(batch_));
   batch_ = queue_->TakeEmpty();
   if (batch_ == nullptr) {

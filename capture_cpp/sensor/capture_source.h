@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,14 +21,19 @@ class Feeder {
   // `most` packets are taken at most; 0 = no limit.
   Feeder(BatchQueue* queue, Checkpoint* checkpoint, std::uint64_t most);
 
-  // One packet that the filter took. `data` holds header.captured bytes.
-  void Take(const RecordFormat& format, const RecordHeader& header, const std::uint8_t* data);
+  // One packet that the filter took. `data` holds header.captured bytes; a file says where in it the
+  // record begins.
+  void Take(const RecordFormat& format, const RecordHeader& header, const std::uint8_t* data,
+            std::optional<std::uint64_t> offset = std::nullopt);
   // One packet that the filter rejected.
   void Reject(std::int64_t time_us);
   // Packets lost before they could be read, all since the start.
   void SetDrops(std::uint64_t kernel, std::uint64_t interface);
   void AddGaps(std::vector<Gap> gaps);
   void SetUnread(std::uint64_t packets) { batch_->tally.unread = packets; }
+
+  // Every packet up to this time was read.
+  void SetQuiet(std::int64_t time_us) { batch_->quiet_until_us = time_us; }
 
   void HandOver();
   void Seal();

@@ -103,7 +103,7 @@ void FileSource::Offer(const Record& record, Feeder* feeder) {
     return;
   }
   header.captured = std::min(header.captured, snaplen_);
-  feeder->Take(format, header, record.bytes.data());
+  feeder->Take(format, header, record.bytes.data(), record.offset);
 }
 
 // A pcap record holds times up to 2106; later ones, which only pcapng can say, become the last of these.

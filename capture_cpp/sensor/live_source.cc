@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 
+#include "clock.h"
 #include "clock_watch.h"
 #include "events.h"
 #include "gap_watch.h"
@@ -96,6 +97,7 @@ void LiveSource::Capture(Feeder* feeder, StopSignal* signal) {
     if (wish == Wish::kStop) return;
     if (Clock::now() >= next_tick || wish == Wish::kSeal) {
       Tick(feeder);
+      if (packets == 0) feeder->SetQuiet(NowMicroseconds(CLOCK_REALTIME) - kQuietMarginUs);
       const bool alarm = gaps_.TakeAlarm();
       wish == Wish::kSeal || alarm ? feeder->Seal() : feeder->HandOver();
       next_tick = Clock::now() + milliseconds(kHandOverMilliseconds);

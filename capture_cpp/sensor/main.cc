@@ -21,7 +21,7 @@ namespace {
 
 ExitCode CheckSandboxOf(const Options& options) {
   const Spool spool(options.spool, options.sensor, 0);
-  return CheckSandbox(spool.folder()) ? ExitCode::kDone : ExitCode::kMistake;
+  return CheckSandbox(spool.folder(), BrokerPorts(options.flows)) ? ExitCode::kDone : ExitCode::kMistake;
 }
 
 // How one stream went.
@@ -65,7 +65,7 @@ ExitCode Capture(int argc, char** argv) {
   for (const auto& stream : streams) stream->OpenTargets();
   const Sha256 loads_libcrypto;  // while its files can still be read
   if (options.check_sandbox) return CheckSandboxOf(options);
-  if (options.sandboxed) EnterSandbox(streams[0]->folder());
+  if (options.sandboxed) EnterSandbox(streams[0]->folder(), BrokerPorts(options.flows));
   return RunAll(streams, &signal);
 }
 

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "events.h"
+#include "flows/flow_stage.h"
 #include "names.h"
 #include "segment_scan.h"
 
@@ -23,9 +24,9 @@ std::int64_t HourOf(std::int64_t time_us) { return time_us / kMicrosecondsPerHou
 }  // namespace
 
 Recorder::Recorder(const Options& options, std::string source, Spool* spool, PlainCapture* plain, const std::string& boot_id,
-                   Checkpoint* checkpoint, Privacy* privacy)
+                   Checkpoint* checkpoint, Privacy* privacy, FlowStage* flows)
     : options_(options), source_(std::move(source)), spool_(spool), plain_(plain), compressor_(options.level),
-      boot_id_(boot_id), checkpoint_(checkpoint), privacy_(privacy), state_(options.sensor, boot_id) {}
+      boot_id_(boot_id), checkpoint_(checkpoint), privacy_(privacy), flows_(flows), state_(options.sensor, boot_id) {}
 
 void Recorder::Run(BatchQueue* queue) {
   queue_ = queue;
@@ -33,12 +34,19 @@ void Recorder::Run(BatchQueue* queue) {
   while (!queue->ended()) {
     if (std::unique_ptr<Batch> batch = queue->TakeFull(kLook)) {
       Write(batch.get(), is_live && queue->AtLeastHalfFull());
+      if (flows_ != nullptr) Show(&batch);
       queue->GiveBack(std::move(batch));
     }
     if (is_live && segment_ && IsOld()) Seal();
     if (is_live && spool_ != nullptr) WriteState();
   }
   Finish();
+}
+
+void Recorder::Show(std::unique_ptr<Batch>* batch) {
+  flows_->Offer(batch);
+  const bool is_for_nobody = spool_ == nullptr && plain_ == nullptr && !flows_->is_wanted();
+  if (is_for_nobody) queue_->NoMoreReading();
 }
 
 bool Recorder::IsOld() const { return Clock::now() - opened_ >= std::chrono::seconds(options_.rotate_seconds); }
@@ -117,7 +125,7 @@ void Recorder::Store(const Batch& batch, Stretch* stretch, bool hasty) {
   const bool in_plain = plain_ != nullptr && plain_->Write(batch.format, records, packets);
   if (spool_ != nullptr) {
     if (!StoreInSpool(batch.format, records, stretch->facts, hasty)) return;
-  } else if (!in_plain) {
+  } else if (plain_ != nullptr && !in_plain) {
     counters_.drop_disk += packets;
     MoveLost();
     return;

@@ -21,12 +21,16 @@
 
 namespace weir::sensor {
 
+class FlowStage;
+
 class Recorder {
  public:
-  // `spool` or `plain` may be null, not both; all of them outlive this object.
-  // `privacy` may be null too: then packets stay as they are.
+  // `spool` and `plain` may be null, and where both are, packets are for the flows alone; all of them
+  // outlive this object.
+  // `privacy` may be null too: then packets stay as they are; and so may `flows`, which is shown every
+  // batch that was recorded.
   Recorder(const Options& options, std::string source, Spool* spool, PlainCapture* plain, const std::string& boot_id,
-           Checkpoint* checkpoint, Privacy* privacy);
+           Checkpoint* checkpoint, Privacy* privacy, FlowStage* flows);
 
   // Until the queue ends; then the last segment is sealed.
   void Run(BatchQueue* queue);
@@ -45,6 +49,7 @@ class Recorder {
   };
 
   void Write(Batch* batch, bool hasty);
+  void Show(std::unique_ptr<Batch>* batch);
   void WriteRecords(const Batch& batch, bool hasty);
   bool EndsBefore(const Stretch& stretch, std::int64_t time_us, std::size_t record_bytes) const;
   bool IsOld() const;
@@ -75,6 +80,7 @@ class Recorder {
   std::string boot_id_;
   Checkpoint* checkpoint_;
   Privacy* privacy_;
+  FlowStage* flows_;
   BatchQueue* queue_ = nullptr;
   std::unique_ptr<Segment> segment_;
   SealedSoFar sealed_;

@@ -1,5 +1,6 @@
 #include "sandbox.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
@@ -40,6 +41,18 @@ constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 // Not yet in the kernel headers of Debian 12.
 constexpr std::uint64_t kLandlockTruncate = 1ULL << 14;
 constexpr int kFirstAbiWithTruncate = 3;
+constexpr int kFirstAbiWithPorts = 4;
+constexpr std::uint64_t kLandlockBindTcp = 1ULL << 0;
+constexpr std::uint64_t kLandlockConnectTcp = 1ULL << 1;
+constexpr int kLandlockRulePort = 2;
+struct LandlockRules {
+  std::uint64_t files;
+  std::uint64_t network;
+};
+struct LandlockPort {
+  std::uint64_t allowed;
+  std::uint64_t port;
+};
 constexpr int kFirstAbiWithRefer = 2;
 
 constexpr std::uint64_t kEverythingOfAbi1 = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
@@ -63,6 +76,11 @@ constexpr auto kAllowedCalls = std::to_array<int>({
 #endif
 });
 
+// What keeping a connection to a broker takes besides; sockets are looked at more closely.
+constexpr auto kBrokerCalls = std::to_array<int>({
+    __NR_connect, __NR_sendto, __NR_getsockname, __NR_getpeername, __NR_shutdown, __NR_pselect6, __NR_socketpair,
+});
+
 void Warn(const std::string& part, const std::string& what) { Say(Event("warning").Text("sandbox", part).Text("what", what)); }
 
 long Landlock(long call, const void* one, std::size_t two, std::uint32_t three) { return ::syscall(call, one, two, three); }
@@ -76,14 +94,31 @@ void Allow(int ruleset, int folder, std::uint64_t access) {
   }
 }
 
-// From here on only `folder` is writable, and only the interface statistics can be read besides.
-void LockFiles(int folder) {
-  const long abi = Landlock(__NR_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+long LandlockAbi() { return Landlock(__NR_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION); }
+
+void AllowPort(int ruleset, std::uint16_t port) {
+  const LandlockPort rule = {kLandlockConnectTcp, port};
+  if (::syscall(__NR_landlock_add_rule, ruleset, kLandlockRulePort, &rule, 0) != 0) {
+    Warn("landlock", std::string("a port could not be allowed: ") + std::strerror(errno));
+  }
+}
+
+// From here on only `folder` is writable, only the interface statistics can be read besides, and only
+// `ports` connected to.
+void LockFiles(int folder, const std::vector<std::uint16_t>& ports) {
+  const long abi = LandlockAbi();
   if (abi < 1) return Warn("landlock", "this kernel has none; file rights are all that keeps files apart");
   const std::uint64_t truncate = abi >= kFirstAbiWithTruncate ? kLandlockTruncate : 0;
-  landlock_ruleset_attr handled = {};
-  handled.handled_access_fs = kEverythingOfAbi1 | truncate | (abi >= kFirstAbiWithRefer ? LANDLOCK_ACCESS_FS_REFER : 0);
-  const Descriptor ruleset(static_cast<int>(Landlock(__NR_landlock_create_ruleset, &handled, sizeof handled, 0)));
+  LandlockRules handled = {};
+  handled.files = kEverythingOfAbi1 | truncate | (abi >= kFirstAbiWithRefer ? LANDLOCK_ACCESS_FS_REFER : 0);
+  const bool knows_ports = abi >= kFirstAbiWithPorts;
+  if (knows_ports) handled.network = kLandlockBindTcp | kLandlockConnectTcp;
+  if (!ports.empty() && !knows_ports) Warn("landlock", "this kernel is older than 6.7; connections to other ports than the broker's are not refused");
+  const std::size_t size = knows_ports ? sizeof handled : sizeof handled.files;
+  const Descriptor ruleset(static_cast<int>(Landlock(__NR_landlock_create_ruleset, &handled, size, 0)));
+  for (const std::uint16_t port : ports) {
+    if (knows_ports) AllowPort(ruleset.get(), port);
+  }
   if (folder >= 0) Allow(ruleset.get(), folder, kWriteSpool | truncate);
   const Descriptor statistics(::open("/sys/devices", O_PATH | O_CLOEXEC));
   if (statistics.open()) Allow(ruleset.get(), statistics.get(), kReadFiles);
@@ -102,9 +137,33 @@ void DropCapabilities() {
 sock_filter Load(std::size_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset)); }
 sock_filter Return(std::uint32_t action) { return BPF_STMT(BPF_RET | BPF_K, action); }
 
+constexpr std::uint32_t kRefuse = SECCOMP_RET_ERRNO | EPERM;
+
+void AllowCall(int call, std::vector<sock_filter>* program) {
+  program->push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1));
+  program->push_back(Return(SECCOMP_RET_ALLOW));
+}
+
+// Sockets for TCP over IPv4 or IPv6, and no others.
+void AllowTcp(std::vector<sock_filter>* program) {
+  constexpr std::uint32_t kTypeBits = 0xf;  // beside them are SOCK_CLOEXEC and SOCK_NONBLOCK
+  constexpr std::size_t kArgumentBytes = sizeof(std::uint64_t);
+  const std::vector<sock_filter> check = {
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 8),
+      Load(offsetof(seccomp_data, args)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 4),
+      Load(offsetof(seccomp_data, args) + kArgumentBytes),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kTypeBits),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 0, 1),
+      Return(SECCOMP_RET_ALLOW),
+      Return(kRefuse),
+  };
+  program->insert(program->end(), check.begin(), check.end());
+}
+
 // Every other call fails with EPERM, so that a library which tries one takes its other path.
-std::vector<sock_filter> CallFilter() {
-  constexpr std::uint32_t kRefuse = SECCOMP_RET_ERRNO | EPERM;
+std::vector<sock_filter> CallFilter(bool has_broker) {
   constexpr std::uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | ENOSYS;
   std::vector<sock_filter> program = {
       Load(offsetof(seccomp_data, arch)),
@@ -120,16 +179,17 @@ std::vector<sock_filter> CallFilter() {
       Return(SECCOMP_RET_ALLOW),
       Return(kRefuse),
   };
-  for (const int call : kAllowedCalls) {
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1));
-    program.push_back(Return(SECCOMP_RET_ALLOW));
+  for (const int call : kAllowedCalls) AllowCall(call, &program);
+  if (has_broker) {
+    for (const int call : kBrokerCalls) AllowCall(call, &program);
+    AllowTcp(&program);
   }
   program.push_back(Return(kRefuse));
   return program;
 }
 
-void LockCalls() {
-  std::vector<sock_filter> filter = CallFilter();
+void LockCalls(bool has_broker) {
+  std::vector<sock_filter> filter = CallFilter(has_broker);
   const sock_fprog program = {static_cast<unsigned short>(filter.size()), filter.data()};
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) Warn("seccomp", std::strerror(errno));
 }
@@ -152,6 +212,18 @@ bool CanFork() {
   return child > 0;
 }
 
+// Whether it is at least not Landlock that says no.
+bool CanConnectElsewhere(const std::vector<std::uint16_t>& ports) {
+  constexpr std::uint16_t kDiscard = 9;
+  constexpr std::uint16_t kDaytime = 13;
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(ports.front() == kDiscard ? kDaytime : kDiscard);
+  const Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno != EACCES;
+}
+
 bool CanWrite(int folder) {
   constexpr char kName[] = ".weir-check.part";
   const bool made = Descriptor(::openat(folder, kName, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).open();
@@ -171,19 +243,24 @@ void BecomeUser(const std::string& user) {
   }
 }
 
-void EnterSandbox(int folder) {
+void EnterSandbox(int folder, const std::vector<std::uint16_t>& ports) {
   DropCapabilities();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Warn("no_new_privs", std::strerror(errno));
-  LockFiles(folder);
-  LockCalls();
+  LockFiles(folder, ports);
+  LockCalls(!ports.empty());
 }
 
-bool CheckSandbox(int folder) {
-  EnterSandbox(folder);
+bool CheckSandbox(int folder, const std::vector<std::uint16_t>& ports) {
+  const bool knows_ports = LandlockAbi() >= kFirstAbiWithPorts;
+  EnterSandbox(folder, ports);
   bool good = Try("reading /etc/shadow", false, [] { return CanOpen("/etc/shadow", O_RDONLY); });
   good &= Try("reading /etc/passwd", false, [] { return CanOpen("/etc/passwd", O_RDONLY); });
   good &= Try("opening another packet socket", false, [] { return Descriptor(::socket(AF_PACKET, SOCK_RAW, 0)).open(); });
-  good &= Try("opening a TCP socket", false, [] { return Descriptor(::socket(AF_INET, SOCK_STREAM, 0)).open(); });
+  good &= Try("opening a TCP socket", !ports.empty(), [] { return Descriptor(::socket(AF_INET, SOCK_STREAM, 0)).open(); });
+  if (!ports.empty() && knows_ports) {
+    good &= Try("connecting to another port than the broker's", false, [&] { return CanConnectElsewhere(ports); });
+    good &= Try("opening a UDP socket", false, [] { return Descriptor(::socket(AF_INET, SOCK_DGRAM, 0)).open(); });
+  }
   good &= Try("starting a process", false, CanFork);
   good &= Try("running a program", false, [] { return ::execl("/bin/true", "true", nullptr) == 0; });
   good &= Try("writing in the spool", true, [folder] { return CanWrite(folder); });

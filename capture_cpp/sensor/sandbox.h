@@ -2,7 +2,9 @@
 // capabilities, every file but the spool, every system call but those of reading and writing.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace weir::sensor {
 
@@ -10,12 +12,12 @@ namespace weir::sensor {
 // there is no such user or this one may not.
 void BecomeUser(const std::string& user);
 
-// Must be called before any thread is started. `folder` may be written afterwards; -1 for none.
-// What an old kernel cannot do is said on stderr.
-void EnterSandbox(int folder);
+// Must be called before any thread is started. `folder` may be written afterwards; -1 for none. TCP
+// connections can be made to `ports` only. What an old kernel cannot do is said on stderr.
+void EnterSandbox(int folder, const std::vector<std::uint16_t>& ports);
 
 // Enters the sandbox, tries what it should forbid, and prints a line for each. True where all is as
 // declared.
-bool CheckSandbox(int folder);
+bool CheckSandbox(int folder, const std::vector<std::uint16_t>& ports);
 
 }  // namespace weir::sensor

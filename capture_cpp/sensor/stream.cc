@@ -22,7 +22,8 @@ std::unique_ptr<Privacy> MakePrivacy(const Options& options) {
 
 Stream::Stream(Options options)
     : options_(std::move(options)), boot_id_(NewBootId()),
-      source_(options_.file.empty() ? OpenLiveSource(options_) : OpenFileSource(options_)), privacy_(MakePrivacy(options_)) {}
+      source_(options_.file.empty() ? OpenLiveSource(options_) : OpenFileSource(options_)), privacy_(MakePrivacy(options_)),
+      identities_(LoadIdentities(options_.flows, options_.sensor)) {}
 
 void Stream::OpenTargets() {
   if (!options_.spool.empty()) {
@@ -30,6 +31,7 @@ void Stream::OpenTargets() {
     Salvage(options_, *spool_);
   }
   if (!options_.plain_file.empty()) plain_ = std::make_unique<PlainCapture>(options_.plain_file, options_.snaplen);
+  if (!options_.flows.destinations.empty()) flows_ = std::make_unique<FlowStage>(options_, std::move(identities_));
 }
 
 void Stream::Begin() {
@@ -41,7 +43,7 @@ void Stream::Begin() {
               .Text("what", "should this sensor be killed, the counts since its last segment are lost"));
     }
   }
-  recorder_ = std::make_unique<Recorder>(options_, source_->Name(), spool_.get(), plain_.get(), boot_id_, &checkpoint_, privacy_.get());
+  recorder_ = std::make_unique<Recorder>(options_, source_->Name(), spool_.get(), plain_.get(), boot_id_, &checkpoint_, privacy_.get(), flows_.get());
   Say(Event("capturing").Text("source", source_->Name()).Text("sensor", options_.sensor).Text("boot_id", boot_id_));
 }
 
@@ -77,12 +79,15 @@ ExitCode Stream::End() {
     throw SensorError(ExitCode::kSpool, "spool " + spool_->path() + " is at its limit of " + std::to_string(options_.spool_mb) +
                                             " MB and --when-full is stop; collect what is there, or raise --spool-mb");
   }
-  return recorder_->totals().drop_disk == 0 ? ExitCode::kDone : ExitCode::kSpool;
+  const bool has_all_flows = !flows_ || flows_->is_whole();
+  return recorder_->totals().drop_disk == 0 && has_all_flows ? ExitCode::kDone : ExitCode::kSpool;
 }
 
 ExitCode Stream::Run(StopSignal* signal) {
   Begin();
+  if (flows_) flows_->Start();
   Record(signal);
+  if (flows_) flows_->Finish();
   return End();
 }
 

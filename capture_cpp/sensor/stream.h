@@ -8,6 +8,8 @@
 #include "capture_source.h"
 #include "checkpoint.h"
 #include "events.h"
+#include "flows/flow_stage.h"
+#include "flows/identity.h"
 #include "plain_capture.h"
 #include "privacy.h"
 #include "recorder.h"
@@ -18,7 +20,7 @@ namespace weir::sensor {
 
 class Stream {
  public:
-  // Opens the interface or file, which may need rights that are given up afterwards. Throws SensorError.
+  // Opens the interface or file and reads the keys, which may need rights that are given up afterwards. Throws SensorError.
   explicit Stream(Options options);
 
   // Opens what is written to, with the rights that stay.
@@ -39,6 +41,8 @@ class Stream {
   std::unique_ptr<Privacy> privacy_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<PlainCapture> plain_;
+  Identities identities_;
+  std::unique_ptr<FlowStage> flows_;  // null where no flows are wanted
   Checkpoint checkpoint_;
   std::unique_ptr<Recorder> recorder_;
 };

@@ -6,6 +6,8 @@ import json
 import os
 import struct
 import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,6 +101,17 @@ def steady(count: int, *, start_s: float = NINE_OCLOCK, step_ns: int = 1_000_000
     return [Packet(int(start_s * 1e9) + i * step_ns, ethernet(i, size=size)) for i in range(count)]
 
 
+def many_flows(count: int) -> list[Packet]:
+    """Packets of ``count`` conversations, two each way, one conversation a millisecond."""
+    packets = []
+    for i in range(count):
+        there, back = ("10.0.0.1", f"10.1.{i // 250}.{i % 250}"), (40000 + i % 5, 53)
+        for step, (pair, ports) in enumerate([(there, back), (there[::-1], back[::-1])] * 2):
+            frame = ethernet(i, source=pair[0], to=pair[1], ports=ports, size=60 + i % 100)
+            packets.append(Packet((NINE_OCLOCK * 1000 + i) * 10**6 + step * 1000, frame))
+    return packets
+
+
 def pcap_bytes(
     packets: list[Packet], *, link_type: int = ETHERNET, magic: int = MICRO, order: str = "<", snaplen: int = 262144
 ) -> bytes:
@@ -148,6 +161,7 @@ def pcaps() -> SimpleNamespace:
         Packet=Packet,
         ethernet=ethernet,
         steady=steady,
+        many_flows=many_flows,
         pcap_bytes=pcap_bytes,
         read_pcap=read_pcap,
         unpack=unpack,
@@ -178,3 +192,68 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def flows(binary: Path) -> Callable[..., tuple[int, list[dict], str]]:
+    """Run the sensor on a file with --flows to its end: exit code, events, stderr."""
+
+    def run(*arguments: object) -> tuple[int, list[dict], str]:
+        done = subprocess.run([binary, "--sensor", "lab", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+        return done.returncode, parse_events(done.stderr), done.stderr
+
+    return run
+
+
+SENDER = textwrap.dedent(
+    """
+    import socket, sys
+    first, ports, count, size = map(int, sys.argv[1:])
+    sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sink.bind(("127.0.0.1", 0))
+    for port in range(first, first + ports):
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender.bind(("127.0.0.1", port))
+        for _ in range(count):
+            sender.sendto(b"." * size, sink.getsockname())
+    """
+)
+
+
+class Loop:
+    """weir-capture on the loopback of a network namespace of its own."""
+
+    def __init__(self, binary: Path, *arguments: object) -> None:
+        words = "ip link set lo up; exec " + " ".join(map(str, (binary, "-i", "lo", "--sensor", "lab", *arguments)))
+        command = ["unshare", "--net", "sh", "-c", words]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.wait_for("capturing")
+
+    def wait_for(self, event: str) -> dict:
+        for line in self.process.stderr:
+            if line.startswith("{") and json.loads(line)["event"] == event:
+                return json.loads(line)
+        raise AssertionError(f"ended without {event}")
+
+    def send(self, first: int, *, ports: int = 1, count: int = 1, size: int = 10) -> None:
+        inside = ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", sys.executable, "-c", SENDER]
+        subprocess.run([*inside, *map(str, (first, ports, count, size))], check=True, timeout=60)
+
+    def stop(self) -> tuple[dict, dict]:
+        self.process.terminate()
+        totals = self.wait_for("done")["counters"]
+        return totals, self.wait_for("flows_done")
+
+
+@pytest.fixture
+def loop(binary: Path) -> Iterator[Callable[..., Loop]]:
+    running: list[Loop] = []
+
+    def start(*arguments: object) -> Loop:
+        running.append(Loop(binary, *arguments))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.process.kill()
+        one.process.communicate()

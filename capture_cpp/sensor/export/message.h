@@ -1,0 +1,55 @@
+// NetFlow v9 (RFC 3954) and IPFIX (RFC 7011) messages: records in, datagrams out.
+//
+// Both are written the same way but for their headers: a message begins with the templates now and
+// then, as over UDP nobody says whether they arrived, and holds one set of records after the other.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "export/record.h"
+
+namespace weir::sensor {
+
+// What a datagram may hold with its IP and UDP headers inside any tunnel of today's networks, B.
+inline constexpr std::size_t kMostMessageBytes = 1400;
+// Each so many messages, and in the first one, the templates are told again.
+inline constexpr std::uint32_t kMessagesPerTemplate = 20;
+
+class MessageWriter {
+ public:
+  // `domain` is the observation domain or source id. `send` gets each message and its number of
+  // records.
+  using Send = std::function<void(const std::string& message, std::uint64_t records)>;
+  MessageWriter(ExportFormat format, std::uint32_t domain, Send send);
+
+  // `now_us` is packet time: the export time of what a file holds is when a router would have sent it.
+  void Add(const ExportRecord& record, std::int64_t now_us);
+  // Sends what is left.
+  void Flush();
+
+ private:
+  void MoveClock(const ExportRecord& record, std::int64_t now_ms);
+  void Begin();
+  void AppendHeader();
+  void AppendTemplates();
+  void BeginSet(RecordKind kind);
+  void EndSet();
+
+  ExportFormat format_;
+  std::uint32_t domain_;
+  Send send_;
+  std::string message_;
+  std::int64_t now_ms_ = 0;
+  std::optional<std::int64_t> boot_ms_;  // NetFlow v9 counts from here; a day before the first flow exported
+  std::optional<RecordKind> set_kind_;   // of the set that is open
+  std::size_t set_at_ = 0;
+  std::uint16_t records_ = 0;   // in the message
+  std::uint16_t templates_ = 0;
+  std::uint32_t messages_ = 0;  // sent; NetFlow v9 numbers these
+  std::uint32_t sent_ = 0;      // records sent; IPFIX numbers these
+};
+
+}  // namespace weir::sensor

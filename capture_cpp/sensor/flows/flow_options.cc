@@ -1,0 +1,112 @@
+#include "flows/flow_options.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "events.h"
+
+namespace weir::sensor {
+namespace {
+
+constexpr std::uint16_t kMqttPort = 1883;
+constexpr std::uint16_t kMqttTlsPort = 8883;
+constexpr std::uint16_t kIpfixPort = 4739;
+constexpr std::uint16_t kNetflowPort = 2055;
+
+[[noreturn]] void Refuse(const std::string& what) {
+  throw SensorError(ExitCode::kSettings, what + "; weir-capture --help lists what --flows takes");
+}
+
+FlowFormat FormatNamed(std::string_view name, std::string_view text) {
+  if (name == "json") return FlowFormat::kJson;
+  if (name == "arrow") return FlowFormat::kArrow;
+  if (name == "ipfix") return FlowFormat::kIpfix;
+  if (name == "netflow9") return FlowFormat::kNetflow9;
+  Refuse("--flows " + std::string(text) + ": the format is json, arrow, ipfix or netflow9, then a colon and where to");
+}
+
+bool TakePrefix(std::string_view prefix, std::string_view* text) {
+  if (!text->starts_with(prefix)) return false;
+  text->remove_prefix(prefix.size());
+  return true;
+}
+
+// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT.
+void ParseHost(std::string_view text, std::uint16_t port, FlowDestination* out) {
+  const bool is_bracketed = text.starts_with('[');
+  const std::size_t end = is_bracketed ? text.find(']') : text.rfind(':');
+  out->host = is_bracketed ? text.substr(1, end == std::string_view::npos ? 0 : end - 1) : text.substr(0, end);
+  out->port = port;
+  std::string_view rest = end == std::string_view::npos ? std::string_view() : text.substr(end + (is_bracketed ? 1 : 0));
+  if (TakePrefix(":", &rest)) {
+    const auto [last, error] = std::from_chars(rest.data(), rest.data() + rest.size(), out->port);
+    if (error != std::errc() || last != rest.data() + rest.size()) out->port = 0;
+  } else if (!rest.empty()) {
+    out->port = 0;
+  }
+  const bool is_plain_name = is_bracketed || out->host.find_first_of(":/@[] ") == std::string::npos;
+  if (out->host.empty() || out->port == 0 || !is_plain_name) {
+    Refuse("--flows " + out->text + ": behind // comes a host and, where it is not the usual one, a port, as in broker.example:8883");
+  }
+}
+
+}  // namespace
+
+FlowDestination ParseFlowDestination(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  FlowDestination out = {};
+  out.text = text;
+  out.format = FormatNamed(text.substr(0, colon), text);
+  std::string_view target = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  const bool is_export = out.format == FlowFormat::kIpfix || out.format == FlowFormat::kNetflow9;
+  if (is_export) {
+    if (!TakePrefix("udp://", &target)) Refuse("--flows " + out.text + ": ipfix and netflow9 go to udp://HOST:PORT");
+    out.transport = FlowTransport::kUdp;
+    ParseHost(target, out.format == FlowFormat::kIpfix ? kIpfixPort : kNetflowPort, &out);
+  } else if (TakePrefix("mqtts://", &target)) {
+    out.transport = FlowTransport::kMqtt;
+    out.encrypted = true;
+    ParseHost(target, kMqttTlsPort, &out);
+  } else if (TakePrefix("mqtt://", &target)) {
+    out.transport = FlowTransport::kMqtt;
+    ParseHost(target, kMqttPort, &out);
+  } else {
+    out.transport = FlowTransport::kFile;
+    out.path = target;
+    if (out.path.empty()) Refuse("--flows " + out.text + ": name a file behind the colon, or - for stdout");
+    if (out.path.find("://") != std::string::npos) Refuse("--flows " + out.text + ": json and arrow go to a file, - or mqtts://HOST");
+  }
+  return out;
+}
+
+std::string TopicOf(const FlowOptions& options, const std::string& sensor) {
+  return options.topic.empty() ? "weir/" + sensor + "/flows" : options.topic;
+}
+
+std::vector<std::uint16_t> BrokerPorts(const FlowOptions& options) {
+  std::vector<std::uint16_t> ports;
+  for (const FlowDestination& to : options.destinations) {
+    if (to.transport == FlowTransport::kMqtt) ports.push_back(to.port);
+  }
+  return ports;
+}
+
+void CheckFlowOptions(const FlowOptions& options, const std::string& sensor) {
+  const auto uses = [&](auto has) { return std::any_of(options.destinations.begin(), options.destinations.end(), has); };
+  const bool uses_tls = uses([](const FlowDestination& to) { return to.encrypted; });
+  const bool names_identity = !options.certificate_file.empty() || !options.key_file.empty() || !options.ca_file.empty();
+  if (uses_tls && (options.certificate_file.empty() || options.key_file.empty())) {
+    Refuse("mqtts wants --tls-cert and --tls-key, the X.509 identity of sensor " + sensor);
+  }
+  if (!uses_tls && names_identity) Refuse("--tls-ca, --tls-cert and --tls-key say who talks to a broker; no --flows goes to mqtts://");
+  const std::string topic = "/" + TopicOf(options, sensor) + "/";
+  if (topic.find_first_of("#+") != std::string::npos || topic.find("/" + sensor + "/") == std::string::npos) {
+    Refuse("--mqtt-topic " + options.topic + ": one of its levels is the sensor's name, " + sensor +
+           ", and none a wildcard, so that a broker can hold each sensor to its own");
+  }
+  if (std::count_if(options.destinations.begin(), options.destinations.end(), [](const FlowDestination& to) { return to.path == "-"; }) > 1) {
+    Refuse("two --flows to stdout would be mixed up");
+  }
+}
+
+}  // namespace weir::sensor

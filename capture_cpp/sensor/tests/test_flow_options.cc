@@ -1,0 +1,65 @@
+#include "flows/flow_options.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "events.h"
+
+namespace weir::sensor {
+namespace {
+
+TEST(FlowDestination, IsAFormatAndAPlace) {
+  const FlowDestination stdout_rows = ParseFlowDestination("json:-");
+  EXPECT_EQ(stdout_rows.format, FlowFormat::kJson);
+  EXPECT_EQ(stdout_rows.path, "-");
+  EXPECT_EQ(ParseFlowDestination("arrow:/var/flows:1.arrows").path, "/var/flows:1.arrows");
+  const FlowDestination broker = ParseFlowDestination("arrow:mqtts://broker.example");
+  EXPECT_EQ(broker.transport, FlowTransport::kMqtt);
+  EXPECT_TRUE(broker.encrypted);
+  EXPECT_EQ(broker.port, 8883);
+  EXPECT_EQ(ParseFlowDestination("json:mqtt://localhost").port, 1883);
+  EXPECT_FALSE(ParseFlowDestination("json:mqtt://localhost").encrypted);
+}
+
+TEST(FlowDestination, TakesAddressesOfEitherKind) {
+  const FlowDestination six = ParseFlowDestination("ipfix:udp://[2001:db8::1]:9995");
+  EXPECT_EQ(six.host, "2001:db8::1");
+  EXPECT_EQ(six.port, 9995);
+  EXPECT_EQ(ParseFlowDestination("ipfix:udp://[::1]").port, 4739);
+  EXPECT_EQ(ParseFlowDestination("netflow9:udp://192.0.2.1").port, 2055);
+}
+
+TEST(FlowDestination, IsRefusedWhereItSaysTooLittle) {
+  for (const char* text : {"", "json", "json:", "csv:-", "ipfix:-", "netflow9:tcp://a:1", "json:http://a", "ipfix:udp://", "ipfix:udp://a:",
+                           "ipfix:udp://a:0", "ipfix:udp://a:65536", "ipfix:udp://a:12x", "ipfix:udp://[::1", "ipfix:udp://[::1]x",
+                           "ipfix:udp://::1", "json:mqtts://user@host"}) {
+    EXPECT_THROW(ParseFlowDestination(text), SensorError) << text;
+  }
+}
+
+TEST(FlowOptions, WantAnIdentityForABrokerAndNoneWithout) {
+  FlowOptions options;
+  options.destinations = {ParseFlowDestination("json:mqtts://broker")};
+  EXPECT_THROW(CheckFlowOptions(options, "lab"), SensorError);
+  options.certificate_file = options.key_file = "lab.pem";
+  EXPECT_NO_THROW(CheckFlowOptions(options, "lab"));
+  options.destinations = {ParseFlowDestination("json:-")};
+  EXPECT_THROW(CheckFlowOptions(options, "lab"), SensorError);
+}
+
+TEST(FlowOptions, HoldASensorToTopicsOfItsOwn) {
+  FlowOptions options;
+  EXPECT_EQ(TopicOf(options, "lab"), "weir/lab/flows");
+  for (const char* topic : {"lab", "site/lab", "lab/flows", "weir/lab/flows"}) {
+    options.topic = topic;
+    EXPECT_NO_THROW(CheckFlowOptions(options, "lab")) << topic;
+  }
+  for (const char* topic : {"weir/other/flows", "weir/lab2/flows", "weir/lab/#", "weir/+/lab"}) {
+    options.topic = topic;
+    EXPECT_THROW(CheckFlowOptions(options, "lab"), SensorError) << topic;
+  }
+}
+
+}  // namespace
+}  // namespace weir::sensor

@@ -161,6 +161,7 @@ def flows(
     if captures:
         if out is None:
             raise SettingsError("flows: --out is missing; name the Parquet file to write")
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # pyarrow brings NumPy, whose threads cost 0.05 s and have no work
         say(jobs.flows_to_file(captures, out), as_json)
     elif snapshot:
         say(jobs.materialise(snapshot), as_json)

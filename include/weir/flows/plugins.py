@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +165,8 @@ def _plugin(name: str) -> Plugin:
 
 def _module(name: str, where: str) -> Any:
     if not name.endswith(".py"):
+        from importlib.metadata import entry_points
+
         found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
         if not found:
             raise SettingsError(f"{where}: no such entry point in group {GROUP}; a file's name must end in .py")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -137,6 +138,7 @@ void FlowColumns::AppendPayloads(FirstPayloads payloads) {
 // Texts come first, as some are made of numbers.
 void FlowColumns::FlushTile() {
   const auto definitions = FlowColumnDefinitions();
+  GatherFields();
   for (std::size_t i = 0; i < definitions.size(); ++i) {
     if (IsText(definitions[i].type)) {
       FlushTexts(definitions[i], &batch_->columns[i]);
@@ -173,29 +175,47 @@ void FlowColumns::FlushNumbers() {
   }
 }
 
-void FlowColumns::FlushFieldNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) const {
-  auto* numbers = reinterpret_cast<std::int32_t*>(column->values.Extend(tile_rows_ * sizeof(std::int32_t)));
-  std::fill_n(numbers, tile_rows_, kUnsaid);
+// Turns fields into columns, each row once, as a row of them takes five cache lines.
+void FlowColumns::GatherFields() {
+  static_assert(kTileRows <= 64, "a bit for each row");
+  FieldTile& tile = *field_tile_;
+  tile.said.fill(0);
+  for (std::array<std::int32_t, kTileRows>& numbers : tile.numbers) {
+    numbers.fill(kUnsaid);
+  }
   for (std::size_t row = 0; has_fields_ && row < tile_rows_; ++row) {
-    if (fields_[row] != nullptr) {
-      numbers[row] = fields_[row]->Number(static_cast<NumberField>(definition.offset));
+    const Fields* fields = fields_[row].get();
+    if (fields == nullptr) {
+      continue;
+    }
+    for (std::uint32_t left = fields->said(); left != 0; left &= left - 1) {
+      const auto field = static_cast<std::size_t>(std::countr_zero(left));
+      tile.said[field] |= std::uint64_t{1} << row;
+      tile.texts[field][row] = fields->Text(static_cast<TextField>(field));
+    }
+    for (std::size_t i = 0; i < kNumberFields; ++i) {
+      tile.numbers[i][row] = fields->Number(static_cast<NumberField>(i));
     }
   }
 }
 
+void FlowColumns::FlushFieldNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) const {
+  const auto& numbers = field_tile_->numbers[definition.offset];
+  auto* out = reinterpret_cast<std::int32_t*>(column->values.Extend(tile_rows_ * sizeof(std::int32_t)));
+  std::copy_n(numbers.begin(), tile_rows_, out);
+}
+
 void FlowColumns::FlushFieldTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const {
+  const auto& texts = field_tile_->texts[definition.offset];
   auto* ends = reinterpret_cast<std::int32_t*>(column->offsets.Extend(tile_rows_ * sizeof(std::int32_t)));
-  if (!has_fields_) {
-    std::fill_n(ends, tile_rows_, static_cast<std::int32_t>(column->values.size()));
-    return;
+  std::size_t row = 0;
+  for (std::uint64_t left = field_tile_->said[definition.offset]; left != 0; left &= left - 1) {
+    const auto next = static_cast<std::size_t>(std::countr_zero(left));
+    std::fill(ends + row, ends + next, static_cast<std::int32_t>(column->values.size()));
+    std::copy(texts[next].begin(), texts[next].end(), column->values.Extend(texts[next].size()));
+    row = next;
   }
-  for (std::size_t row = 0; row < tile_rows_; ++row) {
-    if (fields_[row] != nullptr) {
-      const std::string_view text = fields_[row]->Text(static_cast<TextField>(definition.offset));
-      std::copy(text.begin(), text.end(), column->values.Extend(text.size()));
-    }
-    ends[row] = static_cast<std::int32_t>(column->values.size());
-  }
+  std::fill(ends + row, ends + tile_rows_, static_cast<std::int32_t>(column->values.size()));
 }
 
 void FlowColumns::FlushTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const {

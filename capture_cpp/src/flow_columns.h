@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,7 @@ class FlowColumns {
   void FlushTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const;
   void FlushFieldNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) const;
   void FlushFieldTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const;
+  void GatherFields();
   void HandOver();
   void TakeFreeBatch();
   std::shared_ptr<FlowBatch> NewBatch() const;
@@ -58,6 +60,13 @@ class FlowColumns {
   std::size_t tile_rows_ = 0;
   std::array<std::unique_ptr<Fields>, kTileRows> fields_;  // of the tile's rows; none for most
   bool has_fields_ = false;
+  // The tile's fields as columns, where it has any.
+  struct FieldTile {
+    std::array<std::uint64_t, kTextFields> said;  // a bit for each row that has the text
+    std::array<std::array<std::string_view, kTileRows>, kTextFields> texts;
+    std::array<std::array<std::int32_t, kTileRows>, kNumberFields> numbers;
+  };
+  std::unique_ptr<FieldTile> field_tile_ = std::make_unique<FieldTile>();
   std::vector<std::unique_ptr<Fields>> read_fields_;
   std::shared_ptr<FlowBatch> batch_;                 // the one being filled
   std::vector<std::shared_ptr<FlowBatch>> batches_;  // all that were made, to be used again

@@ -168,7 +168,11 @@ void FlowTable::PrefetchDue(const std::vector<std::uint32_t>& due, std::size_t i
     __builtin_prefetch(&heads_[due[i + 2 * kAhead]]);
     __builtin_prefetch(&firsts_[due[i + 2 * kAhead]]);
   }
+  if (i + kAhead / 2 < due.size()) {
+    applications_.PrefetchFields(firsts_[due[i + kAhead / 2]].application);
+  }
   if (i + kAhead < due.size()) {
+    applications_.Prefetch(firsts_[due[i + kAhead]].application);
     const FlowHead& head = heads_[due[i + kAhead]];
     index_.Prefetch(Hash(head.key, seed_));
     const auto* record = reinterpret_cast<const char*>(&records_[head.record]);

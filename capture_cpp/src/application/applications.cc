@@ -53,7 +53,7 @@ bool Applications::Listen(const Segment& segment, std::uint32_t* index) {
 }
 
 bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
-  for (const Protocol& protocol : Protocols()) {
+  for (const Protocol& protocol : Protocols(segment.stretch.is_udp)) {
     const Verdict verdict = protocol.parse(segment.stretch, scratch_.get());
     if (verdict == Verdict::kNo) {
       continue;
@@ -80,10 +80,12 @@ bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
 
 // Only bytes in order count; what comes again or early is let pass, and the direction waits on.
 bool Applications::Continue(const Segment& segment, State* state) {
-  const std::size_t side = segment.stretch.is_forward ? 0 : 1;
-  Direction& direction = state->directions[side];
+  if (state->waiting == nullptr) {
+    return Heed(state->parse(segment.stretch, state->fields.get()), segment, state);
+  }
+  Direction& direction = (*state->waiting)[segment.stretch.is_forward ? 0 : 1];
   if (++direction.segments > kMostSegments) {
-    Conclude(side, state);
+    Conclude(&direction, state);
     Settle(state);
     return false;
   }
@@ -116,7 +118,10 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
   const bool is_whole = stretch.bytes.size() >= segment.size && !stretch.is_last;
   bool goes_on = verdict == Verdict::kMore && is_whole && stretch.bytes.size() < kMostFirstBytes && used_bytes_ + kMostFirstBytes <= most_bytes_;
   if (goes_on) {
-    Direction& direction = state->directions[stretch.is_forward ? 0 : 1];
+    if (state->waiting == nullptr) {
+      state->waiting = std::make_unique<Directions>();
+    }
+    Direction& direction = (*state->waiting)[stretch.is_forward ? 0 : 1];
     direction.bytes.assign(reinterpret_cast<const char*>(stretch.bytes.data()), stretch.bytes.size());
     direction.heard = stretch;
     direction.next_sequence = segment.sequence + segment.size;
@@ -130,21 +135,23 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
 }
 
 // Lets the parser say what it made of a direction that still waited for more.
-void Applications::Conclude(std::size_t side, State* state) {
-  Direction& direction = state->directions[side];
-  if (!direction.bytes.empty()) {
-    Stretch last = direction.heard;
-    last.bytes = {reinterpret_cast<const std::uint8_t*>(direction.bytes.data()), direction.bytes.size()};
+void Applications::Conclude(Direction* direction, State* state) {
+  if (!direction->bytes.empty()) {
+    Stretch last = direction->heard;
+    last.bytes = {reinterpret_cast<const std::uint8_t*>(direction->bytes.data()), direction->bytes.size()};
     last.is_last = true;
     state->parse(last, state->fields.get());
   }
-  direction = {};
+  *direction = {};
 }
 
 void Applications::Settle(State* state) {
   std::size_t bytes = 0;
   if (state->fields != nullptr) {
-    bytes = sizeof(State) + state->fields->bytes() + state->directions[0].bytes.capacity() + state->directions[1].bytes.capacity();
+    bytes = sizeof(State) + state->fields->bytes();
+  }
+  if (state->waiting != nullptr) {
+    bytes += sizeof(Directions) + (*state->waiting)[0].bytes.capacity() + (*state->waiting)[1].bytes.capacity();
   }
   used_bytes_ += bytes - state->counted_bytes;
   state->counted_bytes = bytes;
@@ -165,8 +172,11 @@ std::unique_ptr<Fields> Applications::Take(std::uint32_t index) {
     return nullptr;
   }
   State& state = states_[index];
-  Conclude(0, &state);
-  Conclude(1, &state);
+  if (state.waiting != nullptr) {
+    Conclude(&(*state.waiting)[0], &state);
+    Conclude(&(*state.waiting)[1], &state);
+    state.waiting.reset();
+  }
   std::unique_ptr<Fields> fields = std::move(state.fields);
   state.parse = nullptr;
   Settle(&state);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
+#include <string_view>
 
 #include "application/cursor.h"
 
@@ -13,7 +13,6 @@ constexpr std::size_t kHeaderBytes = 12;
 constexpr std::array<std::uint16_t, 3> kPorts{53, 5353, 5355};
 constexpr int kMostJumps = 16;
 constexpr std::size_t kLongestName = 255;
-constexpr std::size_t kUsualName = 64;
 constexpr std::uint16_t kResponse = 0x8000;
 constexpr std::uint16_t kReserved = 0x0040;
 constexpr std::uint16_t kInternet = 1;
@@ -29,9 +28,27 @@ struct Header {
   std::int32_t rcode() const { return flags & 0xf; }
 };
 
+// A name being put together; nearly every conversation has one, so no memory is asked for.
+class Name {
+ public:
+  bool HasRoomFor(std::size_t length) const { return size_ + length <= kLongestName; }
+  void AppendLabel(Bytes label) {
+    if (size_ > 0) {
+      letters_[size_++] = '.';
+    }
+    std::copy(label.begin(), label.end(), letters_.begin() + static_cast<std::ptrdiff_t>(size_));
+    size_ += label.size();
+  }
+  std::string_view text() const { return {letters_.data(), size_}; }
+
+ private:
+  std::array<char, kLongestName + 1> letters_;
+  std::size_t size_ = 0;
+};
+
 // Reads a name at `*at` and moves behind it. Labels may be taken from further ahead in the message;
 // each jump must lead backwards, so there is an end. False when the name is broken.
-bool ReadName(Bytes message, std::size_t* at, std::string* name) {
+bool ReadName(Bytes message, std::size_t* at, Name* name) {
   std::size_t here = *at;
   std::size_t lowest = here;
   bool has_jumped = false;
@@ -56,23 +73,20 @@ bool ReadName(Bytes message, std::size_t* at, std::string* name) {
       ++jumps;
       continue;
     }
-    if (length > 63 || here + 1 + length > message.size() || name->size() + length > kLongestName) {
+    if (length > 63 || here + 1 + length > message.size() || !name->HasRoomFor(length)) {
       return false;
     }
     if (length == 0) {
       *at = has_jumped ? *at : here + 1;
       return true;
     }
-    if (!name->empty()) {
-      name->push_back('.');
-    }
-    name->append(reinterpret_cast<const char*>(message.data()) + here + 1, length);
+    name->AppendLabel(message.subspan(here + 1, length));
     here += 1 + length;
   }
   return false;
 }
 
-bool IsPlain(const std::string& name) {
+bool IsPlain(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char letter) { return letter > ' ' && letter < 0x7f; });
 }
 
@@ -81,7 +95,7 @@ bool IsUnmistakable(const Header& header) {
   constexpr std::uint16_t kMostAnswers = 64;
   return header.questions == 1 && header.answers <= kMostAnswers && header.opcode() == 0 && (header.flags & kReserved) == 0;
 }
-bool IsUnmistakable(const std::string& name, std::uint16_t type, std::uint16_t name_class) {
+bool IsUnmistakable(std::string_view name, std::uint16_t type, std::uint16_t name_class) {
   constexpr std::uint16_t kMostKnownType = 65;
   return IsPlain(name) && ((type >= 1 && type <= kMostKnownType) || type == kAnyClass) && name_class == kInternet;
 }
@@ -98,18 +112,17 @@ Verdict ParseMessage(Bytes message, bool is_expected, Fields* fields) {
   }
   // A multicast answer asks nothing; then the first answer's name stands for the question.
   std::size_t at = kHeaderBytes;
-  std::string name;
-  name.reserve(kUsualName);
+  Name name;
   if (!ReadName(message, &at, &name) || at + 4 > message.size()) {
     return Verdict::kNo;
   }
   const std::uint16_t type = ReadBig16(message, at);
   const std::uint16_t name_class = ReadBig16(message, at + 2) & kClassBits;
   const bool is_class = name_class >= kInternet && name_class <= kAnyClass;
-  if (!is_class || (!is_expected && !IsUnmistakable(name, type, name_class))) {
+  if (!is_class || (!is_expected && !IsUnmistakable(name.text(), type, name_class))) {
     return Verdict::kNo;
   }
-  fields->Set(TextField::kDnsQname, name.empty() ? std::string_view(".") : std::string_view(name));
+  fields->Set(TextField::kDnsQname, name.text().empty() ? "." : name.text());
   fields->Set(NumberField::kDnsQtype, type);
   if ((header.flags & kResponse) != 0) {
     fields->Set(NumberField::kDnsRcode, header.rcode());

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "bytes.h"
 
@@ -35,6 +34,7 @@ enum class TextField : std::uint8_t {
   kMqttClientId,
   kMqttTopic,
 };
+inline constexpr std::size_t kTextFields = 20;
 
 // What was not said is -1.
 enum class NumberField : std::uint8_t {
@@ -63,28 +63,38 @@ class Fields {
   void Set(TextField field, std::string_view text);
 
   // Keeps the number unless the field has one.
-  void Set(NumberField field, std::int32_t number);
+  void Set(NumberField field, std::int32_t number) {
+    std::int32_t& kept = numbers_[static_cast<std::size_t>(field)];
+    kept = kept == kUnsaid ? number : kept;
+  }
 
   bool Has(TextField field) const { return (said_ >> static_cast<unsigned>(field) & 1) != 0; }
   std::string_view Text(TextField field) const;
   std::int32_t Number(NumberField field) const { return numbers_[static_cast<std::size_t>(field)]; }
 
+  // One bit for each text field that has one.
+  std::uint32_t said() const { return said_; }
+
   // Forgets everything and keeps the memory.
   void Clear();
 
   // Memory held, this object included.
-  std::size_t bytes() const { return sizeof(*this) + texts_.capacity() + places_.capacity() * sizeof(Place); }
+  std::size_t bytes() const { return sizeof(*this) + more_.capacity(); }
 
  private:
+  static constexpr std::size_t kRoom = 168;  // for the texts of most conversations
+
   struct Place {
-    TextField field;
-    std::uint16_t begin;
-    std::uint16_t end;
+    std::uint16_t begin;  // from kRoom on in more_
+    std::uint16_t size;
   };
-  std::uint32_t said_ = 0;  // bit per text field
-  std::string texts_;  // one behind the other
-  std::vector<Place> places_;
+
+  std::uint32_t said_ = 0;
+  std::uint16_t used_ = 0;  // of texts_
   std::array<std::int32_t, kNumberFields> numbers_;
+  std::array<Place, kTextFields> places_;  // of those that were said
+  std::array<char, kRoom> texts_;          // one behind the other
+  std::string more_;                       // those for which there was no room
 };
 
 }  // namespace weir

@@ -15,20 +15,22 @@
 namespace weir {
 namespace {
 
-constexpr std::array kProtocols{
+constexpr Protocol kDns{"dns", &ParseDns};
+constexpr Protocol kQuic{"quic", &ParseQuic};
+constexpr std::array kOverTcp{
     Protocol{"tls", &ParseTls},
     Protocol{"http", &ParseHttp},
-    Protocol{"dns", &ParseDns},
-    Protocol{"quic", &ParseQuic},
+    kDns,
     Protocol{"ssh", &ParseSsh},
     Protocol{"mqtt", &ParseMqtt},
     Protocol{"smtp", &ParseSmtp},
     Protocol{"ftp", &ParseFtp},
     Protocol{"modbus", &ParseModbus},
 };
+constexpr std::array kOverUdp{kDns, kQuic};
 
 }  // namespace
 
-std::span<const Protocol> Protocols() { return kProtocols; }
+std::span<const Protocol> Protocols(bool is_udp) { return is_udp ? std::span<const Protocol>(kOverUdp) : std::span<const Protocol>(kOverTcp); }
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// The application protocols that are known, in the order in which they are tried.
+// The application protocols that are known over TCP or UDP, in the order in which they are tried.
 #pragma once
 
 #include <span>
@@ -13,6 +13,6 @@ struct Protocol {
   Parser parse;
 };
 
-std::span<const Protocol> Protocols();
+std::span<const Protocol> Protocols(bool is_udp);
 
 }  // namespace weir

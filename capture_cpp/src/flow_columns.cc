@@ -138,7 +138,9 @@ void FlowColumns::AppendPayloads(FirstPayloads payloads) {
 // Texts come first, as some are made of numbers.
 void FlowColumns::FlushTile() {
   const auto definitions = FlowColumnDefinitions();
-  GatherFields();
+  if (has_fields_) {
+    GatherFields();
+  }
   for (std::size_t i = 0; i < definitions.size(); ++i) {
     if (IsText(definitions[i].type)) {
       FlushTexts(definitions[i], &batch_->columns[i]);
@@ -183,7 +185,7 @@ void FlowColumns::GatherFields() {
   for (std::array<std::int32_t, kTileRows>& numbers : tile.numbers) {
     numbers.fill(kUnsaid);
   }
-  for (std::size_t row = 0; has_fields_ && row < tile_rows_; ++row) {
+  for (std::size_t row = 0; row < tile_rows_; ++row) {
     const Fields* fields = fields_[row].get();
     if (fields == nullptr) {
       continue;
@@ -200,16 +202,19 @@ void FlowColumns::GatherFields() {
 }
 
 void FlowColumns::FlushFieldNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) const {
-  const auto& numbers = field_tile_->numbers[definition.offset];
   auto* out = reinterpret_cast<std::int32_t*>(column->values.Extend(tile_rows_ * sizeof(std::int32_t)));
-  std::copy_n(numbers.begin(), tile_rows_, out);
+  if (has_fields_) {
+    std::copy_n(field_tile_->numbers[definition.offset].begin(), tile_rows_, out);
+  } else {
+    std::fill_n(out, tile_rows_, kUnsaid);
+  }
 }
 
 void FlowColumns::FlushFieldTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const {
   const auto& texts = field_tile_->texts[definition.offset];
   auto* ends = reinterpret_cast<std::int32_t*>(column->offsets.Extend(tile_rows_ * sizeof(std::int32_t)));
   std::size_t row = 0;
-  for (std::uint64_t left = field_tile_->said[definition.offset]; left != 0; left &= left - 1) {
+  for (std::uint64_t left = has_fields_ ? field_tile_->said[definition.offset] : 0; left != 0; left &= left - 1) {
     const auto next = static_cast<std::size_t>(std::countr_zero(left));
     std::fill(ends + row, ends + next, static_cast<std::int32_t>(column->values.size()));
     std::copy(texts[next].begin(), texts[next].end(), column->values.Extend(texts[next].size()));

@@ -11,11 +11,28 @@ constexpr std::uint32_t kBulkPackets = 4;             // a run of as many data p
 constexpr std::uint32_t kBulkPauseUs = 1'000'000;      // and a longer pause ends it
 constexpr std::uint32_t kActivityPauseUs = 5'000'000;  // a longer pause is idleness
 
-// All eight at once: the compiler makes two vectors of them.
+// What four flags add to their counters: one vector.
+using FourCounts = std::array<std::uint32_t, 4>;
+constexpr std::size_t kFour = 4;
+
+constexpr std::array<FourCounts, 16> kCountsOfFour = [] {
+  std::array<FourCounts, 16> counts{};
+  for (std::size_t flags = 0; flags < counts.size(); ++flags) {
+    for (std::size_t i = 0; i < kFour; ++i) {
+      counts[flags][i] = static_cast<std::uint32_t>(flags >> i & 1);
+    }
+  }
+  return counts;
+}();
+
+// The counters are in the order of the flags' bits.
 void AddFlags(std::uint32_t flags, FlagCounts* counts) {
-  constexpr FlagCounts kBits{kTcpFin, kTcpSyn, kTcpRst, kTcpPsh, kTcpAck, kTcpUrg, kTcpEce, kTcpCwr};
-  for (std::size_t i = 0; i < kFlags; ++i) {
-    (*counts)[i] += static_cast<std::uint32_t>((flags & kBits[i]) != 0);
+  static_assert(kFlags == 2 * kFour);
+  const FourCounts& low = kCountsOfFour[flags & 0xf];
+  const FourCounts& high = kCountsOfFour[flags >> kFour & 0xf];
+  for (std::size_t i = 0; i < kFour; ++i) {
+    (*counts)[i] += low[i];
+    (*counts)[kFour + i] += high[i];
   }
 }
 

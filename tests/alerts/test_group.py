@@ -11,6 +11,7 @@ from weir.alerts.alert import MANY_HOSTS, SEVERITIES, from_dict, to_dict
 from weir.alerts.cases import HOSTS_MOST, ROWS_PER_HOST, strangest
 from weir.alerts.evidence import locate
 from weir.alerts.group import group, severity
+from weir.alerts.message import text
 from weir.errors import SchemaError
 
 START = 1_709_542_800_000_000
@@ -115,6 +116,23 @@ def test_without_reasons_or_rows_the_alert_still_stands(scores: Any) -> None:
     (alert,) = group(scores({"row_id": 1}), {}, {}, {})
     assert alert.words == "10.0.0.5 behaved unlike anything in the reference; no single column explains it."
     assert (alert.evidence, alert.peers, alert.reasons) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"app": "tls", "tls_sni": "example.org", "tls_ja4": "t13d"}, "tls example.org"),
+        ({"app": "http", "http_host": "example.org", "http_uri": "/?token=secret"}, "http example.org"),
+        ({"app": "modbus"}, "modbus"),
+        ({}, ""),
+    ],
+)
+def test_evidence_tells_what_the_conversation_said_of_itself(flows: Any, scores: Any, columns: dict[str, str], said: str) -> None:
+    rows = {"flows": flows({"flow_id": 7, **columns})}
+    (alert,) = group(scores({"table": "flows", "row_id": 7, "start_us": START}), rows, {}, {})
+    assert [one.said for one in alert.evidence] == [said]
+    assert from_dict(to_dict(alert)) == alert
+    assert (f"port 0 TCP ({said}), 1 packet" if said else "port 0 TCP, 1 packet") in text(alert)
 
 
 def test_evidence_leads_to_the_compressed_frame(scan: dict[str, Any]) -> None:

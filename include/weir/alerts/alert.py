@@ -40,6 +40,7 @@ class Reason:
 class Evidence:
     """One flow behind an alert, and where its packets lie.
 
+    ``said`` is what the conversation said of itself, such as ``tls example.org``; empty where nothing is known.
     ``offset`` counts bytes of the uncompressed capture. ``frame_offset`` and ``frame_length`` are
     the range of the stored segment that must be fetched to read them; None when the segment's
     manifest was not at hand.
@@ -62,6 +63,7 @@ class Evidence:
     frame: int | None = None
     frame_offset: int | None = None
     frame_length: int | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 NEEDED = (
     "flow_id", "start_us", "duration_us", "src_ip", "src_port", "dst_ip", "dst_port", "protocol",
     "packets_fwd", "packets_bwd", "bytes_fwd", "bytes_bwd", "segment", "first_offset",
+    "app", "dns_qname", "http_host", "tls_sni", "ftp_user", "ssh_client", "smtp_from", "mqtt_client_id",
 )  # fmt: skip
+NAMES = NEEDED[NEEDED.index("app") + 1 :]
+"""Columns in which a conversation names somebody; paths and commands are left out, as they may hold secrets."""
+
 Frames = Mapping[str, Sequence[Mapping[str, Any]]]
 """The frames of each segment's manifest, by the segment's sha256."""
 
@@ -159,4 +163,5 @@ def _evidence(row: Mapping[str, Any], anomalous: set[int], frames: Frames) -> Ev
         frame=number,
         frame_offset=offset,
         frame_length=length,
+        said=" ".join(word for word in (row["app"], next((row[name] for name in NAMES if row[name]), "")) if word),
     )

@@ -98,8 +98,9 @@ def _peer(peer: Peer) -> str:
 
 def _where(flow: Evidence) -> str:
     frame = "" if flow.frame is None else f", frame {flow.frame}"
+    said = f" ({clean(flow.said)})" if flow.said else ""
     return (
-        f"  {clean(flow.src_ip)} port {flow.src_port} to {clean(flow.dst_ip)} port {flow.dst_port} {protocol(flow.protocol)}, "
-        f"{plural(flow.packets, 'packet')}, {scaled(flow.bytes, 'B')}: "
+        f"  {clean(flow.src_ip)} port {flow.src_port} to {clean(flow.dst_ip)} port {flow.dst_port} {protocol(flow.protocol)}"
+        f"{said}, {plural(flow.packets, 'packet')}, {scaled(flow.bytes, 'B')}: "
         f"segment {clean(flow.segment)[:12]}, byte {number(flow.offset)}{frame}"
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from weir.reports.content import when
 from weir.reports.part import Card, Facts, Part, Table, share
-from weir.words import number, plural, protocol
+from weir.words import clean, number, plural, protocol
 
 EVIDENCE_MOST = 3
 REASONS_MOST = 4
@@ -92,7 +92,10 @@ def _status(alert: Facts) -> str:
 def _packets(flow: Facts) -> str:
     ends = f"{_end(flow['src_ip'], flow['src_port'])} → {_end(flow['dst_ip'], flow['dst_port'])} {protocol(flow['protocol'])}"
     frame = f" (frame {flow['frame']})" if flow.get("frame") is not None else ""
-    return f"{ends}, {plural(flow['packets'], 'packet')}: segment {flow['segment'][:12]}, byte {number(flow['offset'])}{frame}"
+    said = f" ({clean(flow['said'])})" if flow.get("said") else ""
+    return (
+        f"{ends}{said}, {plural(flow['packets'], 'packet')}: segment {flow['segment'][:12]}, byte {number(flow['offset'])}{frame}"
+    )
 
 
 def _see(alert_id: str) -> list[str]:

@@ -4,10 +4,14 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <chrono>
+#include <limits>
+#include <vector>
 
 #include "events.h"
 #include "filter.h"
@@ -23,6 +27,8 @@ using std::chrono::milliseconds;
 constexpr int kPacketsPerRun = 8192;
 // Before the first packet counts, those that came while the ring was set up are let go.
 constexpr int kSettleMilliseconds = 1000;
+// The name under which libpcap captures all interfaces at once.
+constexpr char kAnyInterface[] = "any";
 
 pcap_t* Create(const std::string& interface) {
   char error[PCAP_ERRBUF_SIZE];
@@ -46,6 +52,22 @@ std::string WhyNotActive(int outcome, const std::string& interface, const std::s
   }
 }
 
+bool IsLoopback(int socket, const std::string& interface) {
+  ifreq request = {};
+  interface.copy(request.ifr_name, sizeof request.ifr_name - 1);
+  return ::ioctl(socket, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_LOOPBACK) != 0;
+}
+
+// The filter a socket has; one that takes every packet where it has none.
+std::vector<sock_filter> FilterOf(int socket) {
+  socklen_t instructions = 0;
+  ::getsockopt(socket, SOL_SOCKET, SO_GET_FILTER, nullptr, &instructions);
+  if (instructions == 0) return {BPF_STMT(BPF_RET | BPF_K, std::numeric_limits<std::uint32_t>::max())};
+  std::vector<sock_filter> program(instructions);
+  ::getsockopt(socket, SOL_SOCKET, SO_GET_FILTER, program.data(), &instructions);
+  return program;
+}
+
 }  // namespace
 
 void KernelTotals::Add(const pcap_stat& now) {
@@ -57,8 +79,10 @@ void KernelTotals::Add(const pcap_stat& now) {
 Ring::Ring(const Options& options)
     : interface_(options.interface), promiscuous_(options.promiscuous), capture_(Create(options.interface), &pcap_close) {
   Activate(options);
+  IgnoreLoopbackOutput();
   Settle();
   SetFilter(options.filter);
+  if (interface_ == kAnyInterface) IgnoreLoopbackOutputOfAll();
 }
 
 void Ring::Activate(const Options& options) {
@@ -116,6 +140,32 @@ void Ring::SetFilter(const std::string& text) {
   socklen_t instructions = 0;
   if (!is_set || ::getsockopt(socket, SOL_SOCKET, SO_GET_FILTER, nullptr, &instructions) != 0 || instructions == 0) {
     throw SensorError(ExitCode::kSettings, FilterMistake(text, interface_, "the kernel takes 4096 instructions at most; make it shorter"));
+  }
+}
+
+// A packet over the loopback is seen twice, on its way out and in. libpcap passes on the second, after the
+// kernel has counted both; so the kernel is told to leave out the first.
+void Ring::IgnoreLoopbackOutput() {
+  const int socket = pcap_fileno(capture_.get());
+  const int yes = 1;
+  if (IsLoopback(socket, interface_)) ::setsockopt(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes);
+}
+
+// Where all interfaces are captured, what the others send is wanted.
+void Ring::IgnoreLoopbackOutputOfAll() {
+  const int socket = pcap_fileno(capture_.get());
+  std::vector<sock_filter> program = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_IFINDEX)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, if_nametoindex("lo"), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  const std::vector<sock_filter> wanted = FilterOf(socket);
+  program.insert(program.end(), wanted.begin(), wanted.end());
+  const sock_fprog both = {static_cast<unsigned short>(program.size()), program.data()};
+  if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &both, sizeof both) != 0) {
+    throw SensorError(ExitCode::kCapture, interface_ + ": the kernel takes no socket filter");
   }
 }
 

@@ -54,6 +54,8 @@ class Ring {
   void Activate(const Options& options);
   void Settle();
   void SetFilter(const std::string& text);
+  void IgnoreLoopbackOutput();
+  void IgnoreLoopbackOutputOfAll();
 
   std::string interface_;
   bool promiscuous_;

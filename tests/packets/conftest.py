@@ -223,8 +223,8 @@ SENDER = textwrap.dedent(
 class Loop:
     """weir-capture on the loopback of a network namespace of its own."""
 
-    def __init__(self, binary: Path, *arguments: object) -> None:
-        words = "ip link set lo up; exec " + " ".join(map(str, (binary, "-i", "lo", "--sensor", "lab", *arguments)))
+    def __init__(self, binary: Path, *arguments: object, interface: str = "lo") -> None:
+        words = "ip link set lo up; exec " + " ".join(map(str, (binary, "-i", interface, "--sensor", "lab", *arguments)))
         command = ["unshare", "--net", "sh", "-c", words]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.wait_for("capturing")
@@ -249,8 +249,8 @@ class Loop:
 def loop(binary: Path) -> Iterator[Callable[..., Loop]]:
     running: list[Loop] = []
 
-    def start(*arguments: object) -> Loop:
-        running.append(Loop(binary, *arguments))
+    def start(*arguments: object, interface: str = "lo") -> Loop:
+        running.append(Loop(binary, *arguments, interface=interface))
         return running[-1]
 
     yield start

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from weir.packets import chain, spool
@@ -484,3 +485,26 @@ def test_a_user_who_is_not_there_is_named(capture, write_pcap, pcaps):
     run = capture("-r", write_pcap(pcaps.steady(1)), "--user", "nobody-at-all")
     assert run.code == 2
     assert "--user nobody-at-all: there is no such user" in run.stderr
+
+
+@pytest.mark.parametrize("interface", ["lo", "any"])
+@pytest.mark.parametrize("bpf", [[], ["-f", "udp"]])
+def test_a_packet_over_the_loopback_is_counted_once(loop, tmp_path, interface, bpf):
+    sensor = loop("--spool", tmp_path / "spool", *bpf, interface=interface)
+    sensor.send(20_000, count=500)
+    sensor.process.terminate()
+    totals = sensor.wait_for("done")["counters"]
+    assert (totals["received"], totals["read"], totals["written"], totals["unread"]) == (500, 500, 500, 0)
+
+
+def test_compression_steps_aside_under_a_flood_and_the_sensor_still_stops_in_time(loop, pcaps, tmp_path):
+    sensor = loop("--spool", tmp_path / "spool", "--level", 19)
+    sensor.send(20_000, count=40_000, size=1_400)
+    sensor.process.terminate()
+    totals = sensor.wait_for("done")["counters"]
+    sensor.process.wait(timeout=5)
+    (segment,) = (tmp_path / "spool").glob("*.pcap.zst")
+    raw = pcaps.unpack(segment)
+    assert totals["written"] == totals["received"] == 40_000
+    assert len(pcaps.read_pcap(raw)[1]) == 40_000
+    assert segment.stat().st_size > 2 * len(pa.compress(raw, "zstd", asbytes=True))  # level 1 would have packed it better

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-SEARCHED = ["start_us", "src_ip", "dst_ip", "src_port", "dst_port", "protocol", "community_id"]
+SEARCHED = ["start_us", "src_ip", "dst_ip", "src_port", "dst_port", "protocol"]
 """Columns of whose row groups a Parquet file says the least and the greatest value."""
 
 

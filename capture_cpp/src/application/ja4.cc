@@ -1,10 +1,10 @@
 #include "application/ja4.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <array>
 #include <functional>
+
+#include "application/sha256.h"
 
 namespace weir {
 namespace {
@@ -72,8 +72,7 @@ std::string_view ShortHash(std::span<const std::uint16_t> first, std::span<const
       text.push_back('_');
       AppendList(second, &text);
     }
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+    const Digest digest = Sha256(Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
     kept = {std::string(AsKey(first)), std::string(AsKey(second)), {}};
     for (std::size_t i = 0; i < kNoHash.size() / 2; ++i) {
       kept.hash.append({kDigits[digest[i] >> 4], kDigits[digest[i] & 0xf]});

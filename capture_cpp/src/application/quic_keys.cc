@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "application/sha256.h"
+
 namespace weir {
 namespace {
 
@@ -18,9 +20,7 @@ constexpr std::array kVersions{
     QuicVersion{0xff00001d, 0, kSalt29, "quic key", "quic iv", "quic hp"},  // draft 29
 };
 
-using Digest = std::array<std::uint8_t, 32>;
-
-// Hash and ciphers, looked up and set up once for each thread, as that takes longer than their work on a packet.
+// Ciphers, looked up and set up once for each thread, as that takes longer than their work on a packet.
 class Tools {
  public:
   static Tools& OfThisThread() {
@@ -28,22 +28,11 @@ class Tools {
     return tools;
   }
 
-  Digest Sha256(Bytes first, Bytes second) {
-    Digest digest{};
-    EVP_DigestInit_ex2(hash_.get(), sha256_.get(), nullptr);
-    EVP_DigestUpdate(hash_.get(), first.data(), first.size());
-    EVP_DigestUpdate(hash_.get(), second.data(), second.size());
-    EVP_DigestFinal_ex(hash_.get(), digest.data(), nullptr);
-    return digest;
-  }
-
   EVP_CIPHER_CTX* block() { return block_.get(); }
   EVP_CIPHER_CTX* authenticated() { return authenticated_.get(); }
 
  private:
   struct Free {
-    void operator()(EVP_MD* hash) const { EVP_MD_free(hash); }
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
     void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
   };
 
@@ -52,8 +41,6 @@ class Tools {
     EVP_DecryptInit_ex2(authenticated_.get(), EVP_aes_128_gcm(), nullptr, nullptr, nullptr);
   }
 
-  std::unique_ptr<EVP_MD, Free> sha256_{EVP_MD_fetch(nullptr, "SHA256", nullptr)};
-  std::unique_ptr<EVP_MD_CTX, Free> hash_{EVP_MD_CTX_new()};
   std::unique_ptr<EVP_CIPHER_CTX, Free> block_{EVP_CIPHER_CTX_new()};
   std::unique_ptr<EVP_CIPHER_CTX, Free> authenticated_{EVP_CIPHER_CTX_new()};
 };
@@ -69,8 +56,7 @@ Digest HmacSha256(Bytes key, Bytes message) {
     inner[i] ^= key[i];
     outer[i] ^= key[i];
   }
-  Tools& tools = Tools::OfThisThread();
-  return tools.Sha256(outer, tools.Sha256(inner, message));
+  return Sha256(outer, Sha256(inner, message));
 }
 
 // HKDF-Expand-Label of RFC 8446 for at most one digest.

@@ -1,0 +1,32 @@
+#include "application/sha256.h"
+
+#include <openssl/evp.h>
+
+#include <memory>
+
+namespace weir {
+namespace {
+
+// Looked up and set up once for each thread.
+struct Hasher {
+  struct Free {
+    void operator()(EVP_MD* hash) const { EVP_MD_free(hash); }
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_MD, Free> sha256{EVP_MD_fetch(nullptr, "SHA256", nullptr)};
+  std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};
+};
+
+}  // namespace
+
+Digest Sha256(Bytes first, Bytes second) {
+  thread_local const Hasher hasher;
+  Digest digest{};
+  EVP_DigestInit_ex2(hasher.context.get(), hasher.sha256.get(), nullptr);
+  EVP_DigestUpdate(hasher.context.get(), first.data(), first.size());
+  EVP_DigestUpdate(hasher.context.get(), second.data(), second.size());
+  EVP_DigestFinal_ex(hasher.context.get(), digest.data(), nullptr);
+  return digest;
+}
+
+}  // namespace weir

@@ -33,6 +33,7 @@ double CpuSeconds() {
 double ResidentMiB() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): the C library spells this field so
   return static_cast<double>(usage.ru_maxrss) / 1024.0;
 }
 

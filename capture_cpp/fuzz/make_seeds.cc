@@ -92,8 +92,8 @@ Frame ManyFlows() {
   return records;
 }
 
-void Write(const std::string& path, const Frame& bytes) {
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+void Write(const std::string& folder, const std::string& name, const Frame& bytes) {
+  std::ofstream(folder + "/" + name, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
 }  // namespace
@@ -107,13 +107,13 @@ int main(int argc, char** argv) {
   const Frame header = Big32(0xa1b2c3d4) + Big16(2) + Big16(4) + Zeros(8) + Big32(65535) + Big32(1);
   for (const auto& [name, frame] : Frames()) {
     const Frame record = PcapRecord(frame);
-    Write(folder + "/capture_" + name, header + record + record);
-    Write(folder + "/pcapng_" + name, Pcapng(frame));
-    Write(folder + "/packets_" + name, Frame{0} + Big16(frame.size()) + frame + Big16(frame.size()) + frame);
+    Write(folder, "capture_" + name, header + record + record);
+    Write(folder, "pcapng_" + name, Pcapng(frame));
+    Write(folder, "packets_" + name, Frame{0} + Big16(frame.size()) + frame + Big16(frame.size()) + frame);
   }
-  Write(folder + "/capture_many_flows", header + ManyFlows());
+  Write(folder, "capture_many_flows", header + ManyFlows());
   for (const auto& [name, message] : Messages()) {
-    Write(folder + "/message_" + name, message);
+    Write(folder, "message_" + name, message);
   }
   return 0;
 }

@@ -27,7 +27,7 @@ inline void RequireSafe(const Fields& fields) {
   for (std::size_t i = 0; i < kTextFields; ++i) {
     const std::string_view text = fields.Text(static_cast<TextField>(i));
     Require(text.size() <= Fields::kLongestText, "no text is longer than a column takes");
-    Require(std::all_of(text.begin(), text.end(), [](char letter) { return letter >= ' ' && letter <= '~'; }), "every text is printable");
+    Require(std::ranges::all_of(text, [](char letter) { return letter >= ' ' && letter <= '~'; }), "every text is printable");
   }
   for (std::size_t i = 0; i < kNumberFields; ++i) {
     const std::int32_t number = fields.Number(static_cast<NumberField>(i));

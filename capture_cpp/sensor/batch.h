@@ -59,7 +59,7 @@ class Batch {
     std::size_t to = 0;
     truncated_ = 0;
     for (std::size_t from = 0; from < size_;) {
-      RecordHeader header;
+      RecordHeader header = {};
       std::memcpy(&header, bytes_.get() + from, sizeof header);
       auto* data = reinterpret_cast<std::uint8_t*>(bytes_.get() + from + sizeof header);
       const std::size_t next = from + sizeof header + header.captured;

@@ -15,7 +15,7 @@ std::unique_ptr<Batch> BatchQueue::TakeEmpty() {
 }
 
 std::unique_ptr<Batch> BatchQueue::TakeEmptyNow() {
-  const std::lock_guard lock(mutex_);
+  const std::scoped_lock lock(mutex_);
   return PopEmpty();
 }
 
@@ -28,7 +28,7 @@ std::unique_ptr<Batch> BatchQueue::PopEmpty() {
 
 void BatchQueue::HandOver(std::unique_ptr<Batch> full) {
   {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     full_.push_back(std::move(full));
   }
   full_came_.notify_one();
@@ -46,7 +46,7 @@ std::unique_ptr<Batch> BatchQueue::TakeFull(std::chrono::milliseconds patience) 
 void BatchQueue::GiveBack(std::unique_ptr<Batch> empty) {
   empty->Clear();
   {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     empty_.push_back(std::move(empty));
   }
   empty_came_.notify_one();
@@ -54,7 +54,7 @@ void BatchQueue::GiveBack(std::unique_ptr<Batch> empty) {
 
 void BatchQueue::NoMoreBatches() {
   {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     ended_ = true;
   }
   full_came_.notify_all();
@@ -62,19 +62,19 @@ void BatchQueue::NoMoreBatches() {
 
 void BatchQueue::NoMoreReading() {
   {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     abandoned_ = true;
   }
   empty_came_.notify_all();
 }
 
 bool BatchQueue::ended() const {
-  const std::lock_guard lock(mutex_);
+  const std::scoped_lock lock(mutex_);
   return ended_ && full_.empty();
 }
 
 bool BatchQueue::AtLeastHalfFull() const {
-  const std::lock_guard lock(mutex_);
+  const std::scoped_lock lock(mutex_);
   return full_.size() * 2 >= batches_;
 }
 

@@ -136,7 +136,7 @@ WhenFull Policy(std::string_view text) {
   Refuse("--when-full wants drop-newest, drop-oldest or stop, not \"" + std::string(text) + "\"");
 }
 
-enum LongOnly {
+enum LongOnly : std::uint16_t {
   kSensor = 256, kSpool, kRotateBytes, kRotateSeconds, kRingMb, kSpoolMb, kWhenFull, kSilence, kNoPromisc, kLevel, kUser, kCutPayload,
   kAnonymise, kNoSandbox, kCheckSandbox, kFlows, kFlowsIdle, kFlowsActive, kFlowsMemoryMb, kTlsCa, kTlsCert, kTlsKey, kMqttTopic, kQueueMb,
   kPlainMqtt, kDomain,
@@ -220,7 +220,7 @@ std::vector<Options> PerInterface(const Options& options) {
   return streams;
 }
 
-std::string PrivacyName(const Options& options) {
+std::string_view PrivacyName(const Options& options) {
   if (!options.key_file.empty()) return "anonymised";
   return options.cut_payload ? "cut-payload" : "";
 }
@@ -231,7 +231,7 @@ Options ParseOptions(int argc, char** argv) {
   constexpr std::uint64_t kMostRingMb = 2047;  // libpcap takes the size as an int of bytes
   Options options;
   opterr = 0;
-  for (int letter; (letter = getopt_long(argc, argv, ":i:r:f:s:c:w:hV", kOptions, nullptr)) != -1;) {
+  for (int letter = 0; (letter = getopt_long(argc, argv, ":i:r:f:s:c:w:hV", kOptions, nullptr)) != -1;) {
     switch (letter) {
       case 'i': options.interfaces.emplace_back(optarg); break;
       case 'r': options.file = optarg; break;

@@ -3,13 +3,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flows/flow_options.h"
 
 namespace weir::sensor {
 
-enum class WhenFull { kDropNewest, kDropOldest, kStop };
+enum class WhenFull : std::uint8_t { kDropNewest, kDropOldest, kStop };
 
 struct Options {
   std::vector<std::string> interfaces;  // these or the file are given
@@ -55,7 +56,7 @@ inline constexpr std::size_t kKeptAcks = 1000;
 std::vector<Options> PerInterface(const Options& options);
 
 // What a manifest says of packets that were edited: "", "cut-payload" or "anonymised".
-std::string PrivacyName(const Options& options);
+std::string_view PrivacyName(const Options& options);
 
 // Throws SensorError for a wrong argument; prints and exits for --help and --version.
 Options ParseOptions(int argc, char** argv);

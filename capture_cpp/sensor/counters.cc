@@ -1,5 +1,7 @@
 #include "counters.h"
 
+#include <algorithm>
+
 namespace weir::sensor {
 
 const std::array<CounterName, 10> kCounterNames = {{
@@ -27,10 +29,7 @@ bool Counters::Balanced() const {
 }
 
 bool Counters::AllZero() const {
-  for (const CounterName& counter : kCounterNames) {
-    if (this->*counter.field != 0) return false;
-  }
-  return true;
+  return std::ranges::all_of(kCounterNames, [this](const CounterName& counter) { return this->*counter.field == 0; });
 }
 
 }  // namespace weir::sensor

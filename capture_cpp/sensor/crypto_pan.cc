@@ -68,7 +68,7 @@ CryptoPan::Key ReadKey(const std::string& path) {
   std::string text{std::istreambuf_iterator<char>(in), {}};
   CryptoPan::Key key = {};
   while (text.size() > 2 * key.size() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
-  const bool is_hex = text.size() == 2 * key.size() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c); });
+  const bool is_hex = text.size() == 2 * key.size() && std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c); });
   if (!in || (text.size() != key.size() && !is_hex)) {
     throw SensorError(ExitCode::kSettings, "--anonymise " + path + ": wants a file with 32 bytes or 64 hexadecimal digits; "
                                            "make one with: openssl rand -hex 32 > " + path);

@@ -32,7 +32,7 @@ class CryptoPan {
   std::string Pseudonym(std::span<const std::uint8_t> address);
 
   std::unique_ptr<EVP_CIPHER_CTX, Free> cipher_;
-  std::array<std::uint8_t, 16> padding_;
+  std::array<std::uint8_t, 16> padding_ = {};
   // An address costs 32 or 128 blocks of AES, so those met before are kept.
   std::unordered_map<std::string, std::string> known_;
 };

@@ -76,7 +76,7 @@ std::error_code HiddenFile::Reopen() {
 
 std::error_code HiddenFile::Append(std::span<const std::byte> bytes) {
   if (const std::error_code error = Write(bytes)) {
-    CutTo(size_);
+    static_cast<void>(CutTo(size_));  // what stays behind is what the next write overwrites
     return error;
   }
   size_ += bytes.size();

@@ -65,9 +65,9 @@ class FileSource : public CaptureSource {
   void Run(Feeder* feeder, StopSignal* signal) override;
 
  private:
-  void Offer(const Record& record, Feeder* feeder);
+  void Offer(const RecordFormat& format, const Record& record, Feeder* feeder);
   RecordHeader HeaderOf(const Record& record, bool nanoseconds);
-  void SayOddities() const;
+  void SayOddities(std::uint64_t truncated_tail) const;
 
   std::string name_;
   std::uint32_t snaplen_;
@@ -85,18 +85,18 @@ void FileSource::Run(Feeder* feeder, StopSignal* signal) {
     pipe = source.get();
     file_.emplace(name_, std::move(source));
   }
+  CaptureFile& file = file_.value();
   Record record;
-  for (std::uint64_t packets = 1; !feeder->done() && file_->Next(&record); ++packets) {
-    Offer(record, feeder);
+  for (std::uint64_t packets = 1; !feeder->done() && file.Next(&record); ++packets) {
+    Offer({record.link_type, file.is_nanoseconds()}, record, feeder);
     is_stopped_ = packets % kPacketsPerLook == 0 && signal->Take(&seals_) == Wish::kStop;
     if (is_stopped_) break;
   }
   if (pipe != nullptr && pipe->is_stopped()) is_stopped_ = true;
-  SayOddities();
+  SayOddities(file.truncated_tail());
 }
 
-void FileSource::Offer(const Record& record, Feeder* feeder) {
-  const RecordFormat format = {record.link_type, file_->is_nanoseconds()};
+void FileSource::Offer(const RecordFormat& format, const Record& record, Feeder* feeder) {
   RecordHeader header = HeaderOf(record, format.nanoseconds);
   if (!filter_.Takes(format.link_type, header, record.bytes.data())) {
     feeder->Reject(header.Microseconds(format.nanoseconds));
@@ -117,10 +117,10 @@ RecordHeader FileSource::HeaderOf(const Record& record, bool nanoseconds) {
           static_cast<std::uint32_t>(record.bytes.size()), record.wire_bytes};
 }
 
-void FileSource::SayOddities() const {
+void FileSource::SayOddities(std::uint64_t truncated_tail) const {
   if (odd_times_ > 0) Say(Event("odd_time").Text("file", name_).Count("packets", odd_times_));
-  if (file_->truncated_tail() > 0 && !is_stopped_) {
-    Say(Event("odd_truncated_tail").Text("file", name_).Count("bytes", file_->truncated_tail())
+  if (truncated_tail > 0 && !is_stopped_) {
+    Say(Event("odd_truncated_tail").Text("file", name_).Count("bytes", truncated_tail)
             .Text("what", "the capture ends inside a record; its writer may have been stopped"));
   }
 }

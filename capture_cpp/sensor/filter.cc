@@ -67,7 +67,7 @@ bpf_program& FileFilter::ProgramFor(std::uint32_t link_type) {
   if (known != programs_.end()) return known->second;
   const std::unique_ptr<pcap_t, decltype(&pcap_close)> dead(
       pcap_open_dead(DltOfLinkType(link_type), static_cast<int>(snaplen_)), &pcap_close);
-  bpf_program program;
+  bpf_program program = {};
   if (pcap_compile(dead.get(), &program, text_.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0) {
     throw SensorError(ExitCode::kSettings, FilterMistake(text_, LinkTypeName(link_type), pcap_geterr(dead.get())));
   }

@@ -9,7 +9,7 @@
 
 namespace weir::sensor {
 
-enum class Link { kUp, kDown, kRemoved };
+enum class Link : std::uint8_t { kUp, kDown, kRemoved };
 
 class GapWatch {
  public:

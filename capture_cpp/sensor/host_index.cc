@@ -31,7 +31,7 @@ std::span<const std::uint8_t> UsualAddresses(std::uint32_t link_type, std::span<
   constexpr std::size_t kIpv6Bytes = 40;
   constexpr std::uint8_t kIpv4WithoutOptions = 0x45;
   if (link_type != kLinkEthernet || packet.size() < kIpAt + kIpv4Bytes) return {};
-  const std::uint32_t ether_type = static_cast<std::uint32_t>(packet[12] << 8 | packet[13]);
+  const auto ether_type = static_cast<std::uint32_t>(packet[12] << 8 | packet[13]);
   if (ether_type == kEtherIpv4 && packet[kIpAt] == kIpv4WithoutOptions) {
     const std::uint8_t protocol = packet[kIpAt + 9];
     return protocol == kProtocolTcp || protocol == kProtocolIcmp ? packet.subspan(kIpAt + 12, 8) : packet.first(0);
@@ -106,7 +106,7 @@ std::string HostIndex::Take() {
   for (std::size_t i = words; i < words_.size(); ++i) words_[i % words] |= words_[i];
   std::vector<std::uint8_t> filter(bits / 8);
   for (std::size_t i = 0; i < filter.size(); ++i) filter[i] = static_cast<std::uint8_t>(words_[i / 8] >> i % 8 * 8);
-  std::fill(words_.begin(), words_.end(), 0);
+  std::ranges::fill(words_, 0);
   hosts_ = 0;
   std::string text(4 * ((filter.size() + 2) / 3) + 1, '\0');
   text.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), filter.data(), static_cast<int>(filter.size()))));

@@ -23,7 +23,7 @@ constexpr std::size_t kDatagramBytes = 64 * 1024;
 template <typename T>
 std::optional<T> ReadAt(std::span<const std::byte> bytes, std::size_t at) {
   if (at > bytes.size() || bytes.size() - at < sizeof(T)) return std::nullopt;
-  T value;
+  T value = {};
   std::memcpy(&value, bytes.data() + at, sizeof value);
   return value;
 }

@@ -44,12 +44,12 @@ ExitCode RunAll(const std::vector<std::unique_ptr<Stream>>& streams, StopSignal*
   std::vector<Outcome> outcomes(streams.size());
   std::vector<std::thread> others;
   for (std::size_t i = 1; i < streams.size(); ++i) others.emplace_back(RunOne, streams[i].get(), signal, &outcomes[i]);
-  RunOne(streams[0].get(), signal, &outcomes[0]);
+  RunOne(streams[0].get(), signal, outcomes.data());
   for (std::thread& other : others) other.join();
   for (const Outcome& outcome : outcomes) {
     if (outcome.trouble) std::rethrow_exception(outcome.trouble);
   }
-  return std::max_element(outcomes.begin(), outcomes.end(), [](const Outcome& a, const Outcome& b) { return a.code < b.code; })->code;
+  return std::ranges::max_element(outcomes, [](const Outcome& a, const Outcome& b) { return a.code < b.code; })->code;
 }
 
 ExitCode Capture(int argc, char** argv) {

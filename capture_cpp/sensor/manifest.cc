@@ -46,8 +46,8 @@ void AddTimes(const std::vector<Frame>& frames, JsonObject* json) {
   }
   const auto earlier = [](const Frame& a, const Frame& b) { return a.first_us < b.first_us; };
   const auto later = [](const Frame& a, const Frame& b) { return a.last_us < b.last_us; };
-  json->Number("first_us", std::min_element(frames.begin(), frames.end(), earlier)->first_us)
-      .Number("last_us", std::max_element(frames.begin(), frames.end(), later)->last_us);
+  json->Number("first_us", std::ranges::min_element(frames, earlier)->first_us)
+      .Number("last_us", std::ranges::max_element(frames, later)->last_us);
 }
 
 }  // namespace
@@ -68,19 +68,18 @@ std::string CountersToJson(const Counters& counters) {
 bool CountersFromJson(const std::string& manifest, Counters* out) {
   const std::size_t start = manifest.find("\"counters\": {");
   if (start == std::string::npos) return false;
-  for (const CounterName& counter : kCounterNames) {
+  return std::ranges::all_of(kCounterNames, [&](const CounterName& counter) {
     const std::string key = "\"" + std::string(counter.name) + "\": ";
     const std::size_t found = manifest.find(key, start);
     if (found == std::string::npos) return false;
     const char* digits = manifest.data() + found + key.size();
     const char* end = manifest.data() + manifest.size();
-    if (std::from_chars(digits, end, out->*counter.field).ec != std::errc()) return false;
-  }
-  return true;
+    return std::from_chars(digits, end, out->*counter.field).ec == std::errc();
+  });
 }
 
 std::string Sha256FromJson(const std::string& manifest) {
-  constexpr std::string_view kKey = "\"sha256\": \"";
+  constexpr std::string_view kKey = R"("sha256": ")";
   constexpr std::size_t kDigits = 64;
   const std::size_t found = manifest.find(kKey);
   return found == std::string::npos ? "" : manifest.substr(found + kKey.size(), kDigits);

@@ -71,7 +71,7 @@ std::uint32_t Privacy::EditPacket(std::uint32_t link_type, std::span<std::uint8_
     }
     if (end.arp_at) AnonymiseArp(packet.subspan(*end.arp_at));
     // Extension headers may list addresses (RFC 8754, RFC 6275), so nothing behind the first is kept.
-    const auto extended = std::find_if(places.begin(), places.end(), [](const IpPlace& place) {
+    const auto extended = std::ranges::find_if(places, [](const IpPlace& place) {
       return place.header.version == 6 && place.behind != place.at + kIpv6Bytes;
     });
     if (extended != places.end()) end.at = std::min(end.at, extended->at + kIpv6Bytes);
@@ -83,8 +83,8 @@ void Privacy::Anonymise(std::span<std::uint8_t> packet, std::size_t ip_at, std::
   const bool is_ipv4 = packet[ip_at] >> 4 == 4;
   const std::span<std::uint8_t> addresses = is_ipv4 ? packet.subspan(ip_at + 12, 8) : packet.subspan(ip_at + 8, 32);
   const std::uint32_t before = Sum(addresses);
-  anonymiser_->Replace(addresses.first(addresses.size() / 2));
-  anonymiser_->Replace(addresses.last(addresses.size() / 2));
+  anonymiser_.value().Replace(addresses.first(addresses.size() / 2));
+  anonymiser_.value().Replace(addresses.last(addresses.size() / 2));
   if (has_transport) {
     const std::optional<std::size_t> checksum_at = ChecksumAt(protocol);
     const bool is_absent = protocol == kProtocolUdp && behind + 8 <= packet.size() && Read16(packet, behind + 6) == 0;
@@ -95,7 +95,7 @@ void Privacy::Anonymise(std::span<std::uint8_t> packet, std::size_t ip_at, std::
   // Options may list addresses as well (RFC 791: routes, time stamps).
   const std::span<std::uint8_t> options = packet.subspan(ip_at + kIpv4Bytes, std::min(behind - ip_at, std::size_t{packet[ip_at] & 15U} * 4) - kIpv4Bytes);
   const std::uint32_t options_before = Sum(options);
-  std::fill(options.begin(), options.end(), kIpv4NoOperation);
+  std::ranges::fill(options, kIpv4NoOperation);
   UpdateChecksum(packet, ip_at + kIpv4ChecksumAt, options_before, Sum(options));
 }
 
@@ -103,11 +103,11 @@ void Privacy::AnonymiseArp(std::span<std::uint8_t> arp) {
   constexpr std::array<std::uint8_t, 6> kIpv4OverEthernet = {0, 1, 8, 0, 6, 4};
   // Of other kinds, or cut short, nothing is kept but the place.
   if (arp.size() < kArpBytes || !std::equal(kIpv4OverEthernet.begin(), kIpv4OverEthernet.end(), arp.begin())) {
-    std::fill(arp.begin(), arp.end(), std::uint8_t{0});
+    std::ranges::fill(arp, std::uint8_t{0});
     return;
   }
-  anonymiser_->Replace(arp.subspan(kArpSenderAt, 4));
-  anonymiser_->Replace(arp.subspan(kArpTargetAt, 4));
+  anonymiser_.value().Replace(arp.subspan(kArpSenderAt, 4));
+  anonymiser_.value().Replace(arp.subspan(kArpTargetAt, 4));
 }
 
 }  // namespace weir::sensor

@@ -85,7 +85,7 @@ void Recorder::WriteRecords(const Batch& batch, bool hasty) {
   const std::span<const std::byte> records = batch.records();
   Stretch stretch;
   while (stretch.end < records.size()) {
-    RecordHeader header;
+    RecordHeader header = {};
     std::memcpy(&header, records.data() + stretch.end, sizeof header);
     const std::int64_t time_us = header.Microseconds(batch.format.nanoseconds);
     const std::size_t record_bytes = sizeof header + header.captured;

@@ -61,6 +61,7 @@ bool IsLoopback(int socket, const std::string& interface) {
 // The filter a socket has; one that takes every packet where it has none.
 std::vector<sock_filter> FilterOf(int socket) {
   socklen_t instructions = 0;
+  // NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): without room for them it tells how many there are
   ::getsockopt(socket, SOL_SOCKET, SO_GET_FILTER, nullptr, &instructions);
   if (instructions == 0) return {BPF_STMT(BPF_RET | BPF_K, std::numeric_limits<std::uint32_t>::max())};
   std::vector<sock_filter> program(instructions);
@@ -123,7 +124,7 @@ void Ring::SetFilter(const std::string& text) {
     setsockopt(pcap_fileno(capture), SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
     return;
   }
-  bpf_program program;
+  bpf_program program = {};
   if (pcap_compile(capture, &program, text.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0) {
     throw SensorError(ExitCode::kSettings, FilterMistake(text, interface_, pcap_geterr(capture)));
   }
@@ -138,6 +139,7 @@ void Ring::SetFilter(const std::string& text) {
   pcap_freecode(&program);
   // Where the kernel refuses, libpcap silently filters in user space; the counts would not add up then.
   socklen_t instructions = 0;
+  // NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): without room for them it tells how many there are
   if (!is_set || ::getsockopt(socket, SOL_SOCKET, SO_GET_FILTER, nullptr, &instructions) != 0 || instructions == 0) {
     throw SensorError(ExitCode::kSettings, FilterMistake(text, interface_, "the kernel takes 4096 instructions at most; make it shorter"));
   }

@@ -37,7 +37,7 @@ std::map<std::string, Leftovers> FindLeftovers(const Options& options, const Spo
       found[*boot].has_checkpoint = true;
       continue;
     }
-    if (name.starts_with(".") && name.ends_with(kPartSuffix)) name = name.substr(1, name.size() - 1 - kPartSuffix.size());
+    if (name.starts_with('.') && name.ends_with(kPartSuffix)) name = name.substr(1, name.size() - 1 - kPartSuffix.size());
     const std::optional<Stem> stem = ParseStem(options.sensor, name, kSegmentSuffix);
     if (stem && !IsSealed(spool.folder(), stem->Text(options.sensor))) found[stem->boot].segments.insert(stem->seq);
   }

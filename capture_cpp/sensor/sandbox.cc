@@ -30,7 +30,7 @@
 namespace weir::sensor {
 namespace {
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
 #elif defined(__aarch64__)
 constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
@@ -221,7 +221,7 @@ bool CanConnectElsewhere(const std::vector<std::uint16_t>& ports) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(ports.front() == kDiscard ? kDaytime : kDiscard);
   const Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
-  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno != EACCES;
+  return !socket.open() || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno != EACCES;
 }
 
 bool CanWrite(int folder) {

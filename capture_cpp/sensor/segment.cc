@@ -113,7 +113,7 @@ std::error_code Segment::Append(std::span<const std::byte> records, Frame facts,
 
 std::optional<Frame> Segment::CutLastFrame() {
   if (frames_.empty()) return std::nullopt;
-  const Frame last = frames_.back();
+  Frame last = frames_.back();
   if (file_.CutTo(last.offset)) return std::nullopt;
   digest_.reset();
   raw_bytes_ = last.raw_offset;

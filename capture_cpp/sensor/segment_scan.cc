@@ -66,7 +66,7 @@ std::span<const std::uint8_t> PacketOf(std::span<const std::byte> records, const
 bool SegmentScan::Describe(std::span<const std::byte> records, Frame* frame) {
   *frame = {};
   while (!records.empty()) {
-    RecordHeader header;
+    RecordHeader header = {};
     if (records.size() < sizeof header) return false;
     std::memcpy(&header, records.data(), sizeof header);
     if (header.captured > records.size() - sizeof header) return false;

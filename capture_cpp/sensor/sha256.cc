@@ -16,7 +16,7 @@ Sha256::Sha256() : context_(EVP_MD_CTX_new()) { Check(EVP_DigestInit_ex(context_
 void Sha256::Add(std::span<const std::byte> bytes) { Check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size())); }
 
 std::string Sha256::Hex() const {
-  std::unique_ptr<EVP_MD_CTX, Free> copy(EVP_MD_CTX_new());
+  const std::unique_ptr<EVP_MD_CTX, Free> copy(EVP_MD_CTX_new());
   Check(EVP_MD_CTX_copy_ex(copy.get(), context_.get()));
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;

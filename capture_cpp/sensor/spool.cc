@@ -67,7 +67,7 @@ std::vector<Stem> Spool::Stems(std::string_view suffix) const {
   for (const std::string& name : Names()) {
     if (const std::optional<Stem> stem = ParseStem(sensor_, name, suffix)) stems.push_back(*stem);
   }
-  std::sort(stems.begin(), stems.end());
+  std::ranges::sort(stems);
   return stems;
 }
 
@@ -80,7 +80,7 @@ void Spool::Remove(const Stem& stem, std::string_view suffix) {
 void Spool::Measure() {
   used_ = 0;
   for (const std::string& name : Names()) {
-    const std::string visible = name.substr(name.starts_with(".") ? 1 : 0);
+    const std::string visible = name.substr(name.starts_with('.') ? 1 : 0);
     if (!visible.starts_with(sensor_ + "-")) continue;
     std::error_code vanished;  // the collector works here too
     const std::uintmax_t size = fs::file_size(fs::path(path_) / name, vanished);

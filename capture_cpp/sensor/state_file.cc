@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <span>
+#include <utility>
 
 #include "disk.h"
 #include "json.h"
@@ -27,7 +28,7 @@ std::error_code Replace(int folder, const std::string& name, const std::string& 
 
 }  // namespace
 
-StateFile::StateFile(const std::string& sensor, const std::string& boot_id) : sensor_(sensor), boot_id_(boot_id) {}
+StateFile::StateFile(std::string sensor, std::string boot_id) : sensor_(std::move(sensor)), boot_id_(std::move(boot_id)) {}
 
 void StateFile::Write(int folder, const std::string& source, const Counters& totals, const std::optional<Gap>& gap) {
   const auto now = std::chrono::steady_clock::now();

@@ -13,7 +13,7 @@ namespace weir::sensor {
 
 class StateFile {
  public:
-  StateFile(const std::string& sensor, const std::string& boot_id);
+  StateFile(std::string sensor, std::string boot_id);
 
   // Writes it where it is due: every ten seconds, and at once where a gap begins or ends. A disk that takes no more
   // leaves the last one standing; whoever reads it sees its age.

@@ -21,7 +21,7 @@ StopSignal::StopSignal() {
 StopSignal::~StopSignal() { ::close(descriptor_); }
 
 Wish StopSignal::Take(std::uint64_t* seals_seen) {
-  signalfd_siginfo signal;
+  signalfd_siginfo signal = {};
   while (::read(descriptor_, &signal, sizeof signal) == sizeof signal) {
     if (signal.ssi_signo == SIGHUP) {
       ++seals_;

@@ -6,7 +6,7 @@
 
 namespace weir::sensor {
 
-enum class Wish { kNone, kSeal, kStop };
+enum class Wish : std::uint8_t { kNone, kSeal, kStop };
 
 // Blocks SIGTERM, SIGINT and SIGHUP in this thread and in those it starts later.
 class StopSignal {

@@ -20,7 +20,7 @@ constexpr std::array<Octet, 256> MakeOctets() {
   std::array<Octet, 256> octets{};
   for (unsigned value = 0; value < octets.size(); ++value) {
     Octet& octet = octets[value];
-    for (const unsigned unit : {100u, 10u, 1u}) {
+    for (unsigned unit = 100; unit > 0; unit /= 10) {
       if (value >= unit || unit == 1) {
         octet.letters[octet.size++] = static_cast<char>('0' + value / unit % 10);
       }

@@ -176,7 +176,8 @@ class Gzip final : public Compressed {
       }
       return false;
     }
-    stream_.next_in = const_cast<Bytef*>(more.data());  // zlib never writes to it, but does not say so
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): zlib never writes to it, but does not say so
+    stream_.next_in = const_cast<Bytef*>(more.data());
     stream_.avail_in = static_cast<uInt>(more.size());
     return true;
   }

@@ -53,8 +53,8 @@ __extension__ using Wide = __int128;
 
 CaptureFile::CaptureFile(const std::string& path) : CaptureFile(path, OpenByteSource(path)) {}
 
-CaptureFile::CaptureFile(const std::string& name, std::unique_ptr<ByteSource> source)
-    : name_(name), source_(std::move(source)), buffer_(kReadBytes + kReadBytes / 8) {
+CaptureFile::CaptureFile(std::string name, std::unique_ptr<ByteSource> source)
+    : name_(std::move(name)), source_(std::move(source)), buffer_(kReadBytes + kReadBytes / 8) {
   ReadMagic();
 }
 
@@ -178,9 +178,9 @@ bool CaptureFile::NextPcap(Record* record) {
 
 bool CaptureFile::NextPcapng(Record* record) {
   while (Ensure(kBlockFrameBytes)) {
-    const std::uint32_t raw_type = ReadLittle<std::uint32_t>(Ahead(), 0);
+    const auto raw_type = ReadLittle<std::uint32_t>(Ahead(), 0);
     if (raw_type == kSection) {
-      const std::uint32_t magic = ReadLittle<std::uint32_t>(Ahead(), 8);
+      const auto magic = ReadLittle<std::uint32_t>(Ahead(), 8);
       if (magic != kByteOrderMagic && magic != __builtin_bswap32(kByteOrderMagic)) {
         Refuse(offset_, "section has no byte-order magic; the file is damaged here");
       }

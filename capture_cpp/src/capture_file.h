@@ -19,19 +19,19 @@ namespace weir {
 // One captured packet. `bytes` points into the reader's buffer until it is filled anew.
 struct Record {
   Bytes bytes;
-  std::uint32_t wire_bytes;  // length on the wire; at least bytes.size()
-  std::uint32_t link_type;
-  std::int64_t time_us;    // UTC since 1970, rounded down
-  std::uint32_t rest_ns;   // what the rounding took, 0 to 999
-  std::uint64_t offset;    // where the record begins in the uncompressed capture
-  bool is_time_odd;        // the file's time was out of range; time_us is the nearest one believed
+  std::uint32_t wire_bytes = 0;  // length on the wire; at least bytes.size()
+  std::uint32_t link_type = 0;
+  std::int64_t time_us = 0;      // UTC since 1970, rounded down
+  std::uint32_t rest_ns = 0;     // what the rounding took, 0 to 999
+  std::uint64_t offset = 0;      // where the record begins in the uncompressed capture
+  bool is_time_odd = false;      // the file's time was out of range; time_us is the nearest one believed
 };
 
 class CaptureFile {
  public:
   // Throws CaptureError when the file cannot be opened or is not a capture.
   explicit CaptureFile(const std::string& path);
-  CaptureFile(const std::string& name, std::unique_ptr<ByteSource> source);
+  CaptureFile(std::string name, std::unique_ptr<ByteSource> source);
 
   // Fills `record` with the next packet; false at the end of the capture. Throws CaptureError
   // when the file is broken there; records given before are sound.
@@ -47,7 +47,7 @@ class CaptureFile {
   bool is_nanoseconds() const { return kind_ == Kind::kPcapng || ticks_per_us_ > 1; }
 
  private:
-  enum class Kind { kEmpty, kPcap, kPcapng };
+  enum class Kind : std::uint8_t { kEmpty, kPcap, kPcapng };
   struct Interface {
     std::uint32_t link_type;
     std::uint64_t ticks_per_s;

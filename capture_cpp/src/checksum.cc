@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
@@ -27,7 +27,7 @@ inline std::uint64_t SumPlain(Bytes bytes, std::size_t done, std::uint64_t sum) 
   return (size & 1) != 0 ? AddCarried(sum, bytes[done]) : sum;
 }
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 constexpr std::size_t kWide = 32;
 
 // Adds the 16 words at `at`, each less 32768 so that it is a signed number, to eight lanes.
@@ -69,7 +69,7 @@ const bool kHasWide = __builtin_cpu_supports("avx2") != 0;
 }  // namespace
 
 std::uint64_t WordSum(Bytes bytes) {
-#if defined(__x86_64__)
+#ifdef __x86_64__
   constexpr std::size_t kWorthWide = 96;
   if (bytes.size() >= kWorthWide && kHasWide) {
     return SumWide(bytes);

@@ -92,12 +92,12 @@ using AllFives = std::make_integer_sequence<int, 16>;
 
 void HashAnywhere(const Blocks& messages, Digests* digests) { HashBlocks(AllFives{}, messages, digests); }
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 __attribute__((target("avx2"))) void HashWithAvx2(const Blocks& messages, Digests* digests) { HashBlocks(AllFives{}, messages, digests); }
 #endif
 
 void Hash(const Blocks& messages, Digests* digests) {
-#if defined(__x86_64__)
+#ifdef __x86_64__
   if (__builtin_cpu_supports("avx2") != 0) {
     HashWithAvx2(messages, digests);
     return;

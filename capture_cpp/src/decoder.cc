@@ -105,8 +105,10 @@ Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
   bool has_outer = false;        // *packet holds the flow of the tunnel we are in
   bool is_outer_a_hint = false;  // and only a UDP port said that it is a tunnel
   for (;;) {
+    // NOLINTBEGIN(cppcoreguidelines-pro-type-member-init): the decoders fill them, and zeros cost each packet
     IpHeader ip;
     TransportHeader transport;
+    // NOLINTEND(cppcoreguidelines-pro-type-member-init)
     Outcome outcome = DescendToIp(layer);
     if (outcome == Outcome::kAccepted && layer->next != Next::kIp) {
       outcome = Outcome::kNonIp;

@@ -26,7 +26,7 @@ class Decoder {
  private:
   Outcome DecodeInner(Layer* layer, Packet* packet);
   Outcome DecodeFragment(const IpHeader& ip, std::int64_t time_us, Layer* layer, TransportHeader* transport);
-  void Fill(const IpHeader& ip, const TransportHeader& transport, const Layer& layer, Packet* packet);
+  static void Fill(const IpHeader& ip, const TransportHeader& transport, const Layer& layer, Packet* packet);
 
   Seed seed_;
   Fragments fragments_;

@@ -23,7 +23,7 @@ struct FlowBatch {
 
   // Payloads that were wished for, with the row of their flow.
   struct Kept {
-    std::int64_t row;
+    std::int64_t row = 0;
     FirstPayloads payloads;
   };
   std::vector<Kept> kept;

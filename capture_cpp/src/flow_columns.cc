@@ -44,12 +44,12 @@ template <typename Vector>
 
 void MoveFullAnywhere(unsigned char* cells, std::size_t bytes, unsigned char* to) { MoveFull<ShortVector>(cells, bytes, to); }
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 __attribute__((target("avx2"))) void MoveFullWithAvx2(unsigned char* cells, std::size_t bytes, unsigned char* to) { MoveFull<LongVector>(cells, bytes, to); }
 #endif
 
 Mover FullMover() {
-#if defined(__x86_64__)
+#ifdef __x86_64__
   if (__builtin_cpu_supports("avx2") != 0) {
     return &MoveFullWithAvx2;
   }
@@ -68,7 +68,7 @@ FlowColumns::FlowColumns(FlowSink sink, std::int64_t batch_rows)
 void FlowColumns::TakeFreeBatch() {
   batch_.reset();
   const auto is_free = [](const std::shared_ptr<FlowBatch>& batch) { return batch.use_count() == 1; };
-  const auto found = std::find_if(batches_.begin(), batches_.end(), is_free);
+  const auto found = std::ranges::find_if(batches_, is_free);
   if (found == batches_.end()) {
     batches_.push_back(NewBatch());
     batch_ = batches_.back();
@@ -217,7 +217,7 @@ void FlowColumns::FlushFieldTexts(const ColumnDefinition& definition, FlowBatch:
   for (std::uint64_t left = has_fields_ ? field_tile_->said[definition.offset] : 0; left != 0; left &= left - 1) {
     const auto next = static_cast<std::size_t>(std::countr_zero(left));
     std::fill(ends + row, ends + next, static_cast<std::int32_t>(column->values.size()));
-    std::copy(texts[next].begin(), texts[next].end(), column->values.Extend(texts[next].size()));
+    std::ranges::copy(texts[next], column->values.Extend(texts[next].size()));
     row = next;
   }
   std::fill(ends + row, ends + tile_rows_, static_cast<std::int32_t>(column->values.size()));

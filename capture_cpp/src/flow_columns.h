@@ -62,9 +62,9 @@ class FlowColumns {
   bool has_fields_ = false;
   // The tile's fields as columns, where it has any.
   struct FieldTile {
-    std::array<std::uint64_t, kTextFields> said;  // a bit for each row that has the text
+    std::array<std::uint64_t, kTextFields> said = {};  // a bit for each row that has the text
     std::array<std::array<std::string_view, kTileRows>, kTextFields> texts;
-    std::array<std::array<std::int32_t, kTileRows>, kNumberFields> numbers;
+    std::array<std::array<std::int32_t, kTileRows>, kNumberFields> numbers = {};
   };
   std::unique_ptr<FieldTile> field_tile_ = std::make_unique<FieldTile>();
   std::vector<std::unique_ptr<Fields>> read_fields_;

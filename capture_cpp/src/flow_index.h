@@ -70,7 +70,7 @@ inline unsigned FlowIndex::Matches(const Bucket& bucket, std::uint32_t tag) {
   std::memcpy(&low, bucket.tags.data(), sizeof low);
   std::memcpy(&high, bucket.tags.data() + 4, sizeof high);
   const Lanes bits = (Lanes(low == tag) & Lanes{1, 2, 4, 8}) | (Lanes(high == tag) & Lanes{16, 32, 64, 0});
-  const std::array<std::uint64_t, 2> halves = std::bit_cast<std::array<std::uint64_t, 2>>(bits);
+  const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(bits);
   const std::uint64_t both = halves[0] | halves[1];
   return static_cast<unsigned>(both | both >> 32);
 }

@@ -95,10 +95,14 @@ void SetPayloads(const FlowRecord& record, std::size_t row, FlowTile* tile) {
   tile->packet_bwd_rate[row] = PerSecond(bwd.packets, tile->duration_us[row]);
   tile->down_up_ratio[row] = Mean(bwd.packets, fwd.packets);
   // CICFlowMeter starts a subflow at every packet, so these are shares of all packets, rounded down.
-  tile->subflow_fwd_packets[row] = static_cast<double>(fwd.packets / packets);
-  tile->subflow_fwd_payload[row] = static_cast<double>(fwd.payload / packets);
-  tile->subflow_bwd_packets[row] = static_cast<double>(bwd.packets / packets);
-  tile->subflow_bwd_payload[row] = static_cast<double>(bwd.payload / packets);
+  const auto share = [packets](auto of) {
+    const auto whole = of / packets;
+    return static_cast<double>(whole);
+  };
+  tile->subflow_fwd_packets[row] = share(fwd.packets);
+  tile->subflow_fwd_payload[row] = share(fwd.payload);
+  tile->subflow_bwd_packets[row] = share(bwd.packets);
+  tile->subflow_bwd_payload[row] = share(bwd.payload);
 }
 
 void SetGaps(const FlowHead& head, const FlowRecord& record, std::size_t row, FlowTile* tile) {
@@ -183,8 +187,8 @@ SingleCourses AllSingleCourses() {
 }
 
 const SingleCourse& CourseOf(const FirstPacket& first) {
-  static const SingleCourses courses = AllSingleCourses();
-  return courses[first.tcp_flags | (first.payload > 0 ? kHasPayload : 0) | (first.window > 0 ? kHasWindow : 0)];
+  static const SingleCourses kCourses = AllSingleCourses();
+  return kCourses[first.tcp_flags | (first.payload > 0 ? kHasPayload : 0) | (first.window > 0 ? kHasWindow : 0)];
 }
 
 // How the conversation went: Zeek's words for TCP, and for UDP whether it was answered.

@@ -96,7 +96,7 @@ void FlowTable::Prefetch(std::span<const Packet> packets) const {
     __builtin_prefetch(&record.stream, 1);
     __builtin_prefetch(&record.rhythm, 1);
     if (packets[i].payload > 0) {
-      __builtin_prefetch(&record.bulks[0], 1);
+      __builtin_prefetch(record.bulks.data(), 1);
       __builtin_prefetch(&record.bulks[1], 1);
     }
   }
@@ -310,7 +310,7 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   }
 }
 
-void FlowTable::NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head) const {
+void FlowTable::NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head) {
   const bool has_fin = (packet.tcp_flags & kTcpFin) != 0;
   head->has_fin_forward |= has_fin && side == kForward;
   head->has_fin_backward |= has_fin && side == kBackward;

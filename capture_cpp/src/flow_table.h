@@ -69,7 +69,7 @@ class FlowTable {
   void SetFirst(std::uint32_t slot, const Packet& packet);
   void Continue(std::uint32_t slot, const Packet& packet);
   void Listen(std::uint32_t slot, const Packet& packet, std::size_t side);
-  void NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head) const;
+  static void NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head);
   bool IsSilent(const FlowHead& head) const { return now_us_ > head.last_us + settings_.idle_timeout_us; }
   std::int64_t DueSecond(const FlowHead& head) const;
   void EvictOldest();

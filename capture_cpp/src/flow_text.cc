@@ -20,7 +20,7 @@ struct Word {
 
 constexpr Word MakeWord(std::string_view text) {
   Word word{{}, text.size()};
-  std::copy(text.begin(), text.end(), word.letters.begin());
+  std::ranges::copy(text, word.letters.begin());
   return word;
 }
 

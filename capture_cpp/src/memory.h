@@ -17,6 +17,8 @@ class LargeArray {
   static_assert(std::is_trivially_copyable_v<Item>);
 
   explicit LargeArray(std::size_t size) : items_(static_cast<Item*>(ReserveZeroed(size * sizeof(Item)))), size_(size) {}
+  LargeArray(const LargeArray&) = delete;
+  LargeArray& operator=(const LargeArray&) = delete;
   LargeArray(LargeArray&& other) noexcept : items_(other.items_), size_(other.size_) {
     other.items_ = nullptr;
     other.size_ = 0;

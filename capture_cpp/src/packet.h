@@ -47,21 +47,21 @@ inline constexpr std::uint8_t kTcpEce = 0x40;
 inline constexpr std::uint8_t kTcpCwr = 0x80;
 
 struct Packet {
-  FlowKey key;
-  std::uint64_t hash;
-  std::int64_t time_us;
-  std::uint64_t offset;        // of its record in the capture
-  std::uint32_t capture;       // which of the captures given
-  std::uint32_t ip_bytes;      // innermost IP packet, headers included
-  std::uint32_t payload;       // what the transport header leaves of it
-  std::uint32_t sequence;      // TCP
-  std::uint16_t header;        // transport header
-  std::uint16_t window;        // TCP
-  std::uint8_t tcp_flags;      // 0 for other protocols
-  std::uint8_t icmp_type;
-  std::uint8_t icmp_code;
-  bool is_from_b;              // the sender is `key.b`
-  std::uint8_t odd_layers;     // as OddLayers() says
+  FlowKey key = {};
+  std::uint64_t hash = 0;
+  std::int64_t time_us = 0;
+  std::uint64_t offset = 0;    // of its record in the capture
+  std::uint32_t capture = 0;   // which of the captures given
+  std::uint32_t ip_bytes = 0;  // innermost IP packet, headers included
+  std::uint32_t payload = 0;   // what the transport header leaves of it
+  std::uint32_t sequence = 0;  // TCP
+  std::uint16_t header = 0;    // transport header
+  std::uint16_t window = 0;    // TCP
+  std::uint8_t tcp_flags = 0;  // 0 for other protocols
+  std::uint8_t icmp_type = 0;
+  std::uint8_t icmp_code = 0;
+  bool is_from_b = false;      // the sender is `key.b`
+  std::uint8_t odd_layers = 0; // as OddLayers() says
   Bytes captured;              // of the payload; points into the capture. Empty for fragments
 };
 

@@ -18,11 +18,11 @@ PayloadKeeper::PayloadKeeper(const std::vector<PayloadWish>& wishes, std::size_t
   for (const PayloadWish& wish : wishes) {
     wishes_.push_back(AsNumber(wish.protocol, wish.port));
   }
-  std::sort(wishes_.begin(), wishes_.end());
+  std::ranges::sort(wishes_);
 }
 
 bool PayloadKeeper::Wants(const FlowKey& key) const {
-  const auto has = [&](std::uint16_t port) { return std::binary_search(wishes_.begin(), wishes_.end(), AsNumber(key.protocol, port)); };
+  const auto has = [&](std::uint16_t port) { return std::ranges::binary_search(wishes_, AsNumber(key.protocol, port)); };
   return has(key.port_a) || has(key.port_b);
 }
 
@@ -30,7 +30,7 @@ void PayloadKeeper::Add(std::uint32_t slot, const Packet& packet, std::size_t si
   if (!Wants(packet.key)) {
     return;
   }
-  const bool is_full = flows_.size() >= most_flows_ && flows_.find(slot) == flows_.end();
+  const bool is_full = flows_.size() >= most_flows_ && !flows_.contains(slot);
   if (is_full) {
     missed_ += side_index == 0 ? 1 : 0;
     return;

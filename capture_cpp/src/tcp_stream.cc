@@ -57,7 +57,7 @@ void AddSegment(std::uint32_t sequence, std::uint32_t length, std::size_t side, 
   }
 }
 
-enum class End { kInactive, kPartial, kSynSent, kSynAckSent, kEstablished, kClosed, kReset };
+enum class End : std::uint8_t { kInactive, kPartial, kSynSent, kSynAckSent, kEstablished, kClosed, kReset };
 
 End EndState(std::uint8_t mine, std::uint8_t other) {
   if ((mine & kSeenRst) != 0) {

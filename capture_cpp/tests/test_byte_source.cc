@@ -35,6 +35,7 @@ Data Gzip(const Data& plain) {
   z_stream stream{};
   deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
   Data packed(deflateBound(&stream, plain.size()));
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): zlib never writes to it
   stream.next_in = const_cast<Bytef*>(plain.data());
   stream.avail_in = static_cast<uInt>(plain.size());
   stream.next_out = packed.data();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,7 +17,6 @@ namespace weir {
 namespace {
 
 using test::Big16;
-using test::Big32;
 using test::Ethernet;
 using test::Frame;
 using test::Geneve;
@@ -43,7 +43,7 @@ struct Decoded {
 // Decodes a frame from a heap buffer of exactly its size, so that a sanitizer sees any read beyond it.
 Decoded Decode(const Frame& frame, std::uint32_t link_type = kLinkEthernet, std::size_t wire_bytes = 0) {
   const auto exact = std::make_unique<std::uint8_t[]>(frame.size());
-  std::copy(frame.begin(), frame.end(), exact.get());
+  std::ranges::copy(frame, exact.get());
   const auto wire = static_cast<std::uint32_t>(std::max(wire_bytes, frame.size()));
   Decoded decoded{};
   Decoder decoder(kIdentitySeed, &decoded.odd);

@@ -189,7 +189,7 @@ TEST(FlowTable, TheSeedDoesNotShowInTheRows) {
     Table table(kSettings, seed);
     std::mt19937 random(5);
     for (int i = 0; i < 20'000; ++i) {
-      Packet packet = PacketAt(kStartUs + i * 10'000, random() % 3'000);
+      Packet packet = PacketAt(kStartUs + i * std::int64_t{10'000}, random() % 3'000);
       packet.hash = Hash(packet.key, seed);
       table.Add(packet);
     }

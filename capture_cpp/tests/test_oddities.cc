@@ -52,13 +52,13 @@ struct Ip4 {
 // An IPv4 packet in a frame; the header's checksum is right.
 Frame In4(std::uint8_t protocol, const Frame& rest, const Ip4& ip = {}) {
   const std::size_t header_bytes = 20 + ip.options.size();
-  Frame header = Frame{static_cast<std::uint8_t>(0x40 + header_bytes / 4), 0} + Big16(header_bytes + rest.size()) + Big16(7) + Big16(ip.fragment) +
+  const Frame header = Frame{static_cast<std::uint8_t>(0x40 + header_bytes / 4), 0} + Big16(header_bytes + rest.size()) + Big16(7) + Big16(ip.fragment) +
                  Frame{ip.ttl, protocol, 0, 0} + Big32(ip.source) + Big32(ip.destination) + ip.options;
   return Zeros(12) + Big16(0x0800) + WithBig16(header, 10, Checksum(header)) + rest;
 }
 
 Frame In6(std::uint8_t next, const Frame& rest) {
-  Frame source(std::begin(kSource6), std::end(kSource6));
+  const Frame source(std::begin(kSource6), std::end(kSource6));
   Frame destination = source;
   destination[15] = 2;
   return Zeros(12) + Big16(0x86dd) + Frame{0x60, 0, 0, 0} + Big16(rest.size()) + Frame{next, 64} + source + destination + rest;
@@ -88,7 +88,7 @@ std::vector<std::string> OddNames(const std::vector<Frame>& frames, std::uint8_t
   Packet packet{};
   for (const Frame& frame : frames) {
     const auto exact = std::make_unique<std::uint8_t[]>(frame.size());
-    std::copy(frame.begin(), frame.end(), exact.get());
+    std::ranges::copy(frame, exact.get());
     const auto size = static_cast<std::uint32_t>(frame.size());
     const Record record{.bytes = {exact.get(), size}, .wire_bytes = size, .link_type = kLinkEthernet, .time_us = 1, .rest_ns = 0, .offset = 24, .is_time_odd = false};
     decoder.Decode(record, &packet);

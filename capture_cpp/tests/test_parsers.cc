@@ -22,7 +22,7 @@ using test::operator+;
 // Bytes in a heap buffer of exactly their size, so that a sanitizer sees a read beyond.
 class Exact {
  public:
-  explicit Exact(const Frame& frame) : size_(frame.size()), bytes_(new std::uint8_t[size_]) { std::copy(frame.begin(), frame.end(), bytes_.get()); }
+  explicit Exact(const Frame& frame) : size_(frame.size()), bytes_(new std::uint8_t[size_]) { std::ranges::copy(frame, bytes_.get()); }
   Bytes bytes() const { return {bytes_.get(), size_}; }
 
  private:
@@ -55,7 +55,7 @@ std::vector<Message> Messages() {
 
 Parser Find(std::string_view name) {
   const auto protocols = Protocols(name == "quic");
-  return std::find_if(protocols.begin(), protocols.end(), [name](const Protocol& protocol) { return protocol.name == name; })->parse;
+  return std::ranges::find_if(protocols, [name](const Protocol& protocol) { return protocol.name == name; })->parse;
 }
 
 Verdict ParseBytes(Parser parse, const Frame& bytes, const Message& like, bool is_last, Fields* fields, bool is_forward = true) {
@@ -146,7 +146,7 @@ TEST(Parsers, BelieveNoNoiseOnAnyPort) {
   std::mt19937 random(7);
   for (int round = 0; round < 20'000; ++round) {
     Frame noise(1 + random() % 64);
-    std::generate(noise.begin(), noise.end(), [&random] { return static_cast<std::uint8_t>(random()); });
+    std::ranges::generate(noise, [&random] { return static_cast<std::uint8_t>(random()); });
     for (const Protocol& protocol : Protocols(round % 2 == 0)) {
       Fields fields;
       const Message like{protocol.name, noise, round % 2 == 0, 40'001};

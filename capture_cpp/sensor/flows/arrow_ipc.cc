@@ -78,6 +78,7 @@ Table MakeField(const ArrowSchema& column, FlatBufferBuilder* builder) {
 
 Table MakeSchema(const ArrowSchema& schema, FlatBufferBuilder* builder) {
   std::vector<Table> fields;
+  fields.reserve(static_cast<std::size_t>(schema.n_children));
   for (std::int64_t i = 0; i < schema.n_children; ++i) fields.push_back(MakeField(*schema.children[i], builder));
   const auto vector = builder->CreateVector(fields);
   const flatbuffers::uoffset_t start = builder->StartTable();

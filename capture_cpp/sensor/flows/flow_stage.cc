@@ -23,7 +23,7 @@ FlowSettings SettingsOf(const FlowOptions& options) {
 
 std::unique_ptr<Encoder> MakeEncoder(FlowFormat format) {
   if (format == FlowFormat::kJson) return MakeJsonEncoder();
-  ArrowSchema schema;
+  ArrowSchema schema = {};
   ExportSchema(&schema);
   std::unique_ptr<Encoder> encoder = MakeArrowEncoder(schema);
   schema.release(&schema);
@@ -50,8 +50,7 @@ std::string CountsJson(const TargetCounts& counts, const std::string& name) {
 
 FlowStage::FlowStage(const Options& options, Identities identities)
     : options_(options), is_live_(!options.interface.empty()), identities_(std::move(identities)),
-      builder_(SettingsOf(options.flows), RandomSeed(), [this](const auto& batch) { HandOut(batch); }), queue_(kFlowBatches),
-      live_offset_(kPcapHeaderBytes) {
+      builder_(SettingsOf(options.flows), RandomSeed(), [this](const auto& batch) { HandOut(batch); }), queue_(kFlowBatches) {
   for (const FlowDestination& to : options.flows.destinations) targets_.push_back(OpenTarget(to, options, identities_));
 }
 
@@ -117,7 +116,7 @@ void FlowStage::Add(const Batch& batch) {
   const std::span<const std::byte> records = batch.records();
   std::size_t at = 0;
   for (std::size_t i = 0; at < records.size(); ++i) {
-    RecordHeader header;
+    RecordHeader header = {};
     std::memcpy(&header, records.data() + at, sizeof header);
     Record record = {};
     record.bytes = PacketOf(records.subspan(at), header);
@@ -136,8 +135,8 @@ void FlowStage::Add(const Batch& batch) {
 
 void FlowStage::HandOut(const std::shared_ptr<const FlowBatch>& batch) {
   if (batch->rows == 0) return;
-  ArrowSchema schema;
-  ArrowArray array;
+  ArrowSchema schema = {};
+  ArrowArray array = {};
   ExportSchema(&schema);
   ExportArray(batch, &array);
   const Rows rows(schema, array);
@@ -145,7 +144,7 @@ void FlowStage::HandOut(const std::shared_ptr<const FlowBatch>& batch) {
   schema.release(&schema);
   array.release(&array);
   rows_ += rows.size();
-  is_wanted_ = std::any_of(targets_.begin(), targets_.end(), [](const auto& target) { return target->is_open(); });
+  is_wanted_ = std::ranges::any_of(targets_, [](const auto& target) { return target->is_open(); });
 }
 
 void FlowStage::Finish() {
@@ -157,7 +156,7 @@ void FlowStage::Finish() {
 }
 
 bool FlowStage::is_whole() const {
-  return drop_flows_ == 0 && std::all_of(targets_.begin(), targets_.end(), [](const auto& target) { return target->counts().Dropped() == 0; });
+  return drop_flows_ == 0 && std::ranges::all_of(targets_, [](const auto& target) { return target->counts().Dropped() == 0; });
 }
 
 void FlowStage::Report(const char* event) const {

@@ -57,7 +57,7 @@ class FlowStage {
   std::atomic<bool> is_wanted_ = true;
   std::atomic<std::uint64_t> drop_flows_ = 0;
   bool is_dropping_ = false;        // said by the writing thread
-  std::uint64_t live_offset_;       // where the next packet would begin if all lay in one pcap file
+  std::uint64_t live_offset_ = kPcapHeaderBytes;  // where the next packet would begin if all lay in one pcap file
   std::int64_t now_us_ = 0;         // packet time
   std::uint64_t rows_ = 0;
 };

@@ -87,6 +87,7 @@ void Identity::OnProgress(const SSL* connection, int where, int) {
   if ((where & SSL_CB_HANDSHAKE_START) == 0) return;
   const auto* identity = static_cast<const Identity*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(connection)));
   const char* name = IsAddress(identity->host_) ? nullptr : identity->host_.c_str();
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): the library hands out no other, and this is where to set it
   SSL_set_tlsext_host_name(const_cast<SSL*>(connection), name);
 }
 

@@ -32,7 +32,7 @@ constexpr std::size_t kMostReasons = 8;
 // `--flows` was checked to be MQTT's by the caller.
 void CheckPlain(const FlowDestination& to, const FlowOptions& options, const std::vector<std::string>& addresses) {
   if (to.encrypted || options.plain_mqtt) return;
-  if (!addresses.empty() && std::all_of(addresses.begin(), addresses.end(), IsLoopback)) return;
+  if (!addresses.empty() && std::ranges::all_of(addresses, IsLoopback)) return;
   throw SensorError(ExitCode::kSettings, "--flows " + to.text + ": would cross the network unencrypted and under no name; use mqtts:// "
                                              "with --tls-cert and --tls-key, or say --plain-mqtt");
 }
@@ -114,7 +114,7 @@ bool MqttConnection::Step(milliseconds patience) {
 
 std::string MqttConnection::Reason(int outcome) {
   const int number = errno;
-  const std::string refusal = identity_ ? identity_->TakeRefusal() : "";
+  std::string refusal = identity_ ? identity_->TakeRefusal() : "";
   if (!refusal.empty()) {
     is_refused_ = true;
     return refusal;

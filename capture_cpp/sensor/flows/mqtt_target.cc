@@ -30,7 +30,7 @@ MqttTarget::MqttTarget(const FlowDestination& destination, const Options& option
   connection_.SetOnConfirmed([this](int id, const std::string& refusal) { OnConfirmed(id, refusal); });
 }
 
-MqttTarget::~MqttTarget() { Close(); }
+MqttTarget::~MqttTarget() { MqttTarget::Close(); }
 
 void MqttTarget::Start() {
   progress_ = Clock::now();
@@ -94,13 +94,13 @@ void MqttTarget::NoteDrop(std::uint64_t rows, bool is_dropped) {
 }
 
 TargetCounts MqttTarget::counts() const {
-  const std::lock_guard lock(mutex_);
+  const std::scoped_lock lock(mutex_);
   return counts_;
 }
 
 void MqttTarget::Close() {
   {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (!is_closing_) progress_ = Clock::now();
     is_closing_ = true;
   }
@@ -113,7 +113,7 @@ void MqttTarget::Close() {
 }
 
 bool MqttTarget::IsOver() const {
-  const std::lock_guard lock(mutex_);
+  const std::scoped_lock lock(mutex_);
   if (!is_closing_) return false;
   const bool is_hopeful = is_patient_ && !connection_.is_refused();
   return (waiting_.empty() && unconfirmed_.empty()) || Clock::now() - progress_ >= (is_hopeful ? kFilePatience : kClosePatience);
@@ -136,7 +136,7 @@ void MqttTarget::Converse() {
 }
 
 void MqttTarget::PublishWaiting() {
-  const std::lock_guard lock(mutex_);
+  const std::scoped_lock lock(mutex_);
   while (!waiting_.empty() && unconfirmed_.size() < kMostUnconfirmed) {
     const std::optional<int> id = connection_.Publish(waiting_.front().payload);
     if (!id) return;
@@ -148,7 +148,7 @@ void MqttTarget::PublishWaiting() {
 
 void MqttTarget::OnConfirmed(int message_id, const std::string& refusal) {
   std::unique_lock lock(mutex_);
-  const auto found = std::find_if(unconfirmed_.begin(), unconfirmed_.end(), [&](const auto& entry) { return entry.first == message_id; });
+  const auto found = std::ranges::find_if(unconfirmed_, [&](const auto& entry) { return entry.first == message_id; });
   if (found == unconfirmed_.end()) return;
   const bool is_first_refusal = !refusal.empty() && counts_.drop_refused == 0;
   (refusal.empty() ? counts_.delivered : counts_.drop_refused) += found->second.rows;

@@ -82,7 +82,7 @@ bool IsLoopback(const std::string& address) {
 }
 
 Resolver::Resolver(std::string host) : host_(std::move(host)) {
-  in6_addr unused;
+  in6_addr unused = {};
   is_address_ = inet_pton(AF_INET, host_.c_str(), &unused) == 1 || inet_pton(AF_INET6, host_.c_str(), &unused) == 1;
   if (is_address_) return;
   std::array<int, 2> ends;

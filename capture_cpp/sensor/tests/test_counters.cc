@@ -40,7 +40,7 @@ TEST(Counters, AddUpFieldByField) {
 TEST(Counters, ComeBackFromAManifest) {
   Manifest manifest;
   manifest.counters = Sample();
-  manifest.filter = "\"counters\": {\"received\": 3}";
+  manifest.filter = R"("counters": {"received": 3})";
   Counters back;
   ASSERT_TRUE(CountersFromJson(manifest.ToJson(), &back));
   for (const CounterName& counter : kCounterNames) EXPECT_EQ(back.*counter.field, Sample().*counter.field) << counter.name;

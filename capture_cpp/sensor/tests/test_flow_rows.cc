@@ -119,7 +119,7 @@ TEST(ArrowRows, MakeMessagesThatSayHowLongTheyAre) {
   Made made;
   made.Number<std::int64_t>("id", "l", {1, 2, 3});
   made.Text("name", {"a", "bc", ""});
-  ArrowSchema schema;
+  ArrowSchema schema = {};
   ExportSchema(&schema);
   const auto encoder = MakeArrowEncoder(schema);
   schema.release(&schema);
@@ -138,7 +138,7 @@ TEST(ArrowRows, MakeMessagesThatSayHowLongTheyAre) {
 }
 
 TEST(Rows, CanBeWrittenWhateverColumnsTheFlowCoreHas) {
-  ArrowSchema schema;
+  ArrowSchema schema = {};
   ExportSchema(&schema);
   EXPECT_NO_THROW(MakeArrowEncoder(schema));
   schema.release(&schema);

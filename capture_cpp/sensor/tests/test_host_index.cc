@@ -18,7 +18,7 @@ Bytes Ipv4(std::uint8_t from, std::uint8_t to, std::uint8_t protocol, const Byte
   const std::array<std::uint8_t, 20> header = {
       0x45, 0, 0, static_cast<std::uint8_t>(20 + body.size()), 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, from, 10, 0, 0, to};
   Bytes packet(header.size() + body.size());
-  std::copy(body.begin(), body.end(), std::copy(header.begin(), header.end(), packet.begin()));
+  std::ranges::copy(body, std::ranges::copy(header, packet.begin()).out);
   return packet;
 }
 
@@ -26,7 +26,7 @@ Bytes Ipv4(std::uint8_t from, std::uint8_t to, std::uint8_t protocol, const Byte
 bool MayHold(const std::string& hosts, std::array<std::uint8_t, 4> address) {
   Bytes filter(hosts.size());
   EVP_DecodeBlock(filter.data(), reinterpret_cast<const unsigned char*>(hosts.data()), static_cast<int>(hosts.size()));
-  const std::size_t padding = hosts.ends_with("==") ? 2 : hosts.ends_with("=") ? 1 : 0;
+  const std::size_t padding = hosts.ends_with("==") ? 2 : hosts.ends_with('=') ? 1 : 0;
   const std::uint64_t bits = (hosts.size() / 4 * 3 - padding) * 8;
   const std::uint64_t hash = HashAddress(address);
   for (std::uint64_t i = 0; i < 4; ++i) {

@@ -58,7 +58,7 @@ TEST(Names, OfSegmentsComeBackAsBootAndNumber) {
   const Stem stem = {"0123456789abcdef", 1'234'567};
   EXPECT_EQ(stem.Text("lab"), "lab-0123456789abcdef-1234567");
   EXPECT_EQ(ParseStem("lab", stem.Text("lab") + ".json", ".json"), stem);
-  EXPECT_EQ(ParseStem("lab", "lab-0123456789abcdef-000001.json", ".json")->seq, 1U);
+  EXPECT_EQ(ParseStem("lab", "lab-0123456789abcdef-000001.json", ".json").value().seq, 1U);
 }
 
 TEST(Names, OfOtherSensorsAreNotTaken) {

@@ -76,7 +76,7 @@ std::vector<std::uint8_t> Edited(std::uint32_t link_type, const std::vector<std:
   for (int i = 0; i < 2; ++i) batch.Append({1, 2, size, size}, packet.data());
   Privacy privacy(anonymise ? std::optional(CryptoPan(kKey)) : std::nullopt);
   privacy.Edit(&batch);
-  RecordHeader header;
+  RecordHeader header = {};
   std::memcpy(&header, batch.records().data(), sizeof header);
   EXPECT_EQ(batch.records().size(), 2 * (sizeof header + header.captured));
   EXPECT_EQ(header.length, size);
@@ -86,7 +86,7 @@ std::vector<std::uint8_t> Edited(std::uint32_t link_type, const std::vector<std:
 
 std::vector<std::uint8_t> Bytes(std::initializer_list<int> values, std::size_t payload) {
   std::vector<std::uint8_t> bytes(values.size() + payload, 'X');
-  std::transform(values.begin(), values.end(), bytes.begin(), [](int value) { return static_cast<std::uint8_t>(value); });
+  std::ranges::transform(values, bytes.begin(), [](int value) { return static_cast<std::uint8_t>(value); });
   return bytes;
 }
 

@@ -39,7 +39,7 @@ class SegmentTest : public testing::Test {
     return records;
   }
 
-  std::error_code AppendPackets(Segment* segment, std::uint32_t packets) {
+  static std::error_code AppendPackets(Segment* segment, std::uint32_t packets) {
     Frame facts;
     for (std::uint32_t i = 0; i < packets; ++i) Note({100 + i, i, 50, 60}, 100 + i, &facts);
     return segment->Append(Records(packets, 50), facts, false);
@@ -139,7 +139,7 @@ TEST_F(SegmentTest, HasTheSameDigestWhetherAFrameWasCutOffOrNeverWritten) {
     ASSERT_FALSE(AppendPackets(&segment, 10));
     if (is_cut) {
       ASSERT_FALSE(AppendPackets(&segment, 20));
-      EXPECT_EQ(segment.CutLastFrame()->packets, 20U);
+      EXPECT_EQ(segment.CutLastFrame().value().packets, 20U);
     }
     ASSERT_FALSE(segment.Seal(&manifests[is_cut]));
   }

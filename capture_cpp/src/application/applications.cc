@@ -33,7 +33,7 @@ Logarithms MakeLogarithms() {
 }  // namespace
 
 std::uint16_t EntropyOf(Bytes bytes) {
-  static const Logarithms logarithms = MakeLogarithms();
+  static const Logarithms kLogarithms = MakeLogarithms();
   const auto size = static_cast<std::uint32_t>(std::min(bytes.size(), kEntropyBytes));
   if (size == 0) {
     return 0;
@@ -41,10 +41,10 @@ std::uint16_t EntropyOf(Bytes bytes) {
   std::array<std::uint8_t, 256> counts{};
   std::uint64_t sum = 0;
   for (const std::uint8_t byte : bytes.first(size)) {
-    sum += logarithms.growth[counts[byte]++];
+    sum += kLogarithms.growth[counts[byte]++];
   }
   const std::uint64_t mean = sum / size;
-  const std::uint64_t entropy = logarithms.log2[size] > mean ? logarithms.log2[size] - mean : 0;
+  const std::uint64_t entropy = kLogarithms.log2[size] > mean ? kLogarithms.log2[size] - mean : 0;
   return static_cast<std::uint16_t>(entropy * kEntropySteps >> 24);
 }
 
@@ -116,7 +116,7 @@ bool Applications::Continue(const Segment& segment, State* state) {
 bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
   const Stretch& stretch = segment.stretch;
   const bool is_whole = stretch.bytes.size() >= segment.size && !stretch.is_last;
-  bool goes_on = verdict == Verdict::kMore && is_whole && stretch.bytes.size() < kMostFirstBytes && used_bytes_ + kMostFirstBytes <= most_bytes_;
+  const bool goes_on = verdict == Verdict::kMore && is_whole && stretch.bytes.size() < kMostFirstBytes && used_bytes_ + kMostFirstBytes <= most_bytes_;
   if (goes_on) {
     if (state->waiting == nullptr) {
       state->waiting = std::make_unique<Directions>();
@@ -173,7 +173,7 @@ std::unique_ptr<Fields> Applications::Take(std::uint32_t index) {
   }
   State& state = states_[index];
   if (state.waiting != nullptr) {
-    Conclude(&(*state.waiting)[0], &state);
+    Conclude(state.waiting->data(), &state);
     Conclude(&(*state.waiting)[1], &state);
     state.waiting.reset();
   }

@@ -28,9 +28,9 @@ class Applications {
   explicit Applications(std::size_t most_bytes) : most_bytes_(most_bytes), states_(1) {}
 
   struct Segment {
-    Stretch stretch;         // payload as far as it was captured
-    std::uint32_t sequence;  // TCP: of its first byte
-    std::uint32_t size;      // of the payload on the wire
+    Stretch stretch;             // payload as far as it was captured
+    std::uint32_t sequence = 0;  // TCP: of its first byte
+    std::uint32_t size = 0;      // of the payload on the wire
   };
 
   // Shows the next payload of a flow. `index` is the flow's, 0 until something is known of it.

@@ -29,6 +29,7 @@ struct Header {
 };
 
 // A name being put together; nearly every conversation has one, so no memory is asked for.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what was appended is read
 class Name {
  public:
   bool HasRoomFor(std::size_t length) const { return size_ + length <= kLongestName; }
@@ -36,7 +37,7 @@ class Name {
     if (size_ > 0) {
       letters_[size_++] = '.';
     }
-    std::copy(label.begin(), label.end(), letters_.begin() + static_cast<std::ptrdiff_t>(size_));
+    std::ranges::copy(label, letters_.begin() + static_cast<std::ptrdiff_t>(size_));
     size_ += label.size();
   }
   std::string_view text() const { return {letters_.data(), size_}; }
@@ -87,7 +88,7 @@ bool ReadName(Bytes message, std::size_t* at, Name* name) {
 }
 
 bool IsPlain(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char letter) { return letter > ' ' && letter < 0x7f; });
+  return !name.empty() && std::ranges::all_of(name, [](char letter) { return letter > ' ' && letter < 0x7f; });
 }
 
 // On a port that says nothing, only a message that could hardly be anything else is believed.
@@ -134,7 +135,7 @@ Verdict ParseMessage(Bytes message, bool is_expected, Fields* fields) {
 }  // namespace
 
 Verdict ParseDns(const Stretch& stretch, Fields* fields) {
-  const bool is_expected = std::any_of(kPorts.begin(), kPorts.end(), [&](std::uint16_t port) { return stretch.HasPort(port); });
+  const bool is_expected = std::ranges::any_of(kPorts, [&](std::uint16_t port) { return stretch.HasPort(port); });
   if (stretch.is_udp) {
     return ParseMessage(stretch.bytes, is_expected, fields);
   }

@@ -48,7 +48,7 @@ void Fields::Set(TextField field, Bytes text) {
   const bool has_room = letters.size() <= kRoom - used_;
   const std::size_t begin = has_room ? used_ : kRoom + more_.size();
   if (has_room) {
-    std::copy(letters.begin(), letters.end(), texts_.begin() + used_);
+    std::ranges::copy(letters, texts_.begin() + used_);
     used_ = static_cast<std::uint16_t>(used_ + letters.size());
   } else {
     more_.append(letters);

@@ -55,6 +55,7 @@ class Fields {
   // A text longer than this is cut; escapes count with all their letters.
   static constexpr std::size_t kLongestText = 255;
 
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): it fills them
   Fields() { numbers_.fill(kUnsaid); }
 
   // Keeps the text unless the field has one. As packets are written by strangers, only printable

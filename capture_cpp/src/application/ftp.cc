@@ -22,15 +22,15 @@ constexpr std::size_t kLongestCommand = 4;
 // The command that the line begins with, in capitals, or nothing.
 std::string_view CommandOf(std::string_view line) {
   std::string word(line.substr(0, std::min(line.find(' '), kLongestCommand + 1)));
-  std::transform(word.begin(), word.end(), word.begin(), [](char letter) { return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter; });
-  const auto found = std::find(kCommands.begin(), kCommands.end(), word);
+  std::ranges::transform(word, word.begin(), [](char letter) { return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter; });
+  const auto* const found = std::ranges::find(kCommands, word);
   return found == kCommands.end() ? std::string_view() : *found;
 }
 
 // Whether a line of which only the beginning came may be a command.
 bool MayBecomeCommand(std::string_view line) {
   const auto is_letter = [](char letter) { return Lower(letter) >= 'a' && Lower(letter) <= 'z'; };
-  return line.size() <= kLongestCommand ? std::all_of(line.begin(), line.end(), is_letter) : !CommandOf(line).empty();
+  return line.size() <= kLongestCommand ? std::ranges::all_of(line, is_letter) : !CommandOf(line).empty();
 }
 
 // Commands come one by one, so they are told once it is clear that no more will be looked at.

@@ -20,7 +20,7 @@ Verdict ParseResponse(std::string_view text, bool is_last, Fields* fields) {
     return is_last ? Verdict::kDone : Verdict::kMore;
   }
   const std::string_view status = text.substr(kStatusAt, kStatusEnd - kStatusAt);
-  const bool is_number = std::all_of(status.begin(), status.end(), [](char digit) { return digit >= '0' && digit <= '9'; });
+  const bool is_number = std::ranges::all_of(status, [](char digit) { return digit >= '0' && digit <= '9'; });
   if (!is_number || text[kStatusAt - 1] != ' ') {
     return Verdict::kNo;
   }
@@ -37,7 +37,7 @@ std::string_view MethodOf(std::string_view text) {
   const std::string_view beginning = text.substr(0, kLongestMethod + 1);
   const std::size_t end = beginning.find(' ');
   const std::string_view word = beginning.substr(0, std::min(end, beginning.size()));
-  const bool is_method = end != std::string_view::npos && std::find(kMethods.begin(), kMethods.end(), word) != kMethods.end();
+  const bool is_method = end != std::string_view::npos && std::ranges::find(kMethods, word) != kMethods.end();
   return is_method ? word : std::string_view();
 }
 

@@ -24,6 +24,7 @@ void AppendList(std::span<const std::uint16_t> numbers, std::string* to) {
 }
 
 // Numbers of a hello without GREASE, as many as are looked at.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what was added is read
 class Numbers {
  public:
   static constexpr std::size_t kMost = 512;
@@ -35,8 +36,8 @@ class Numbers {
       }
     }
   }
-  void Drop(std::uint16_t unwanted) { size_ = static_cast<std::size_t>(std::remove(begin(), end(), unwanted) - begin()); }
-  void Sort() { std::sort(begin(), end()); }
+  void Drop(std::uint16_t unwanted) { size_ = static_cast<std::size_t>(std::ranges::remove(begin(), end(), unwanted).begin() - begin()); }
+  void Sort() { std::ranges::sort(begin(), end()); }
 
   std::size_t size() const { return size_; }
   std::span<const std::uint16_t> all() const { return {numbers_.data(), size_}; }

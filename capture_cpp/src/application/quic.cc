@@ -73,13 +73,14 @@ bool TakePacket(Bytes* bytes, LongPacket* packet) {
 }
 
 // Pieces of the TLS handshake, which come in any order.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what came is read
 class Handshake {
  public:
   void Add(std::uint64_t offset, Bytes piece) {
     if (count_ == pieces_.size() || offset > bytes_.size() || piece.size() > bytes_.size() - offset) {
       return;
     }
-    std::copy(piece.begin(), piece.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
+    std::ranges::copy(piece, bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
     pieces_[count_++] = {offset, offset + piece.size()};
   }
 
@@ -118,7 +119,7 @@ void ReadFrames(Bytes plain, Handshake* handshake) {
   Cursor cursor(plain);
   for (;;) {
     const Bytes rest = cursor.rest();
-    cursor.Skip(static_cast<std::size_t>(std::find_if(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != kPadding; }) - rest.begin()));
+    cursor.Skip(static_cast<std::size_t>(std::ranges::find_if(rest, [](std::uint8_t byte) { return byte != kPadding; }) - rest.begin()));
     if (cursor.is_empty() || !cursor.is_good()) {
       return;
     }

@@ -75,7 +75,7 @@ std::array<std::uint8_t, kSize> Expand(const Digest& secret, std::string_view la
 }  // namespace
 
 const QuicVersion* FindQuicVersion(std::uint32_t number) {
-  const auto found = std::find_if(kVersions.begin(), kVersions.end(), [number](const QuicVersion& version) { return version.number == number; });
+  const auto* const found = std::ranges::find_if(kVersions, [number](const QuicVersion& version) { return version.number == number; });
   return found == kVersions.end() ? nullptr : &*found;
 }
 

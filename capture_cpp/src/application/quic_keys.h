@@ -39,9 +39,9 @@ class QuicKeys {
   bool Open(std::uint32_t packet_number, Bytes header, Bytes sealed, std::string* plain) const;
 
  private:
-  std::array<std::uint8_t, 16> key_;
-  std::array<std::uint8_t, 12> iv_;
-  std::array<std::uint8_t, 16> protection_;
+  std::array<std::uint8_t, 16> key_ = {};
+  std::array<std::uint8_t, 12> iv_ = {};
+  std::array<std::uint8_t, 16> protection_ = {};
 };
 
 }  // namespace weir

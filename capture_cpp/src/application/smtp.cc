@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<std::uint16_t, 3> kPorts{25, 587, 2525};
 
-bool IsPort(std::uint16_t port) { return std::find(kPorts.begin(), kPorts.end(), port) != kPorts.end(); }
+bool IsPort(std::uint16_t port) { return std::ranges::find(kPorts, port) != kPorts.end(); }
 
 // The address between angle brackets, or the first word where there are none; parameters are not part of it.
 std::string_view Address(std::string_view path) {

@@ -108,7 +108,7 @@ inline Outcome DecodeIpv4(Layer* layer, IpHeader* ip) {
   if (bytes.size() < kLeastBytes) {
     return Outcome::kShortL3;
   }
-  const std::size_t header_bytes = (Read8(bytes, 0) & 0x0fu) * 4u;
+  const std::size_t header_bytes = (Read8(bytes, 0) & std::size_t{0x0f}) * 4;
   if (header_bytes < kLeastBytes) {
     return Outcome::kDecodeError;
   }

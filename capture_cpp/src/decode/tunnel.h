@@ -65,7 +65,7 @@ inline void DecodeGeneve(Layer* layer) {
   if (layer->bytes.size() < kGeneveBytes || (layer->bytes[0] & kVersion) != 0) {
     return;
   }
-  const std::size_t size = kGeneveBytes + (layer->bytes[0] & kOptionWords) * 4u;
+  const std::size_t size = kGeneveBytes + std::size_t{4} * (layer->bytes[0] & kOptionWords);
   if (layer->bytes.size() >= size) {
     layer->type = ReadBig16(layer->bytes, 2);
     layer->Pass(size);

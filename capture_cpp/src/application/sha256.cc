@@ -20,12 +20,12 @@ struct Hasher {
 }  // namespace
 
 Digest Sha256(Bytes first, Bytes second) {
-  thread_local const Hasher hasher;
+  thread_local const Hasher kHasher;
   Digest digest{};
-  EVP_DigestInit_ex2(hasher.context.get(), hasher.sha256.get(), nullptr);
-  EVP_DigestUpdate(hasher.context.get(), first.data(), first.size());
-  EVP_DigestUpdate(hasher.context.get(), second.data(), second.size());
-  EVP_DigestFinal_ex(hasher.context.get(), digest.data(), nullptr);
+  EVP_DigestInit_ex2(kHasher.context.get(), kHasher.sha256.get(), nullptr);
+  EVP_DigestUpdate(kHasher.context.get(), first.data(), first.size());
+  EVP_DigestUpdate(kHasher.context.get(), second.data(), second.size());
+  EVP_DigestFinal_ex(kHasher.context.get(), digest.data(), nullptr);
   return digest;
 }
 

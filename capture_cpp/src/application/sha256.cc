@@ -10,8 +10,8 @@ namespace {
 // Looked up and set up once for each thread.
 struct Hasher {
   struct Free {
-    void operator()(EVP_MD* hash) const { EVP_MD_free(hash); }
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+    void operator()(EVP_MD* unused) const { EVP_MD_free(unused); }
+    void operator()(EVP_MD_CTX* unused) const { EVP_MD_CTX_free(unused); }
   };
   std::unique_ptr<EVP_MD, Free> sha256{EVP_MD_fetch(nullptr, "SHA256", nullptr)};
   std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};

@@ -24,6 +24,13 @@ Counters& Counters::operator+=(const Counters& other) {
   return *this;
 }
 
+Counters& Counters::operator-=(const Counters& other) {
+  for (const CounterName& counter : kCounterNames) {
+    this->*counter.field -= other.*counter.field;
+  }
+  return *this;
+}
+
 bool Counters::Balanced() const {
   return received == kernel_dropped + read + unread && read == filtered + written + drop_disk + drop_spool;
 }

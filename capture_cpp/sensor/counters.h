@@ -20,6 +20,7 @@ struct Counters {
   std::uint64_t truncated = 0;          // of those written, shorter than they were on the wire
 
   Counters& operator+=(const Counters& other);
+  Counters& operator-=(const Counters& other);
 
   // received = kernel_dropped + read + unread, and read = filtered + written + drop_disk + drop_spool.
   // interface_dropped and truncated stand beside the sums.

@@ -119,10 +119,17 @@ void Recorder::Store(const Batch& batch, Stretch* stretch, bool hasty) {
   const std::uint64_t packets = stretch->facts.packets;
   if (packets == 0) return;
   if (spool_ != nullptr) stretch->facts.hosts = hosts_.Take();
+  const std::span<const std::byte> records = batch.records().subspan(stretch->begin, stretch->end - stretch->begin);
+  // Before these packets are counted: making room may seal, and what is sealed must balance.
+  const bool has_room = spool_ == nullptr || Clock::now() < disk_retry_ || MakeRoom(records.size() + kManifestBytesPerFrame);
   counters_.received += packets;
   counters_.read += packets;
-  const std::span<const std::byte> records = batch.records().subspan(stretch->begin, stretch->end - stretch->begin);
   const bool in_plain = plain_ != nullptr && plain_->Write(batch.format, records, packets);
+  if (!has_room) {
+    counters_.drop_spool += packets;
+    checkpoint_->SetSpoolDrops(counters_.drop_spool);
+    return;
+  }
   if (spool_ != nullptr) {
     if (!StoreInSpool(batch.format, records, stretch->facts, hasty)) return;
   } else if (plain_ != nullptr && !in_plain) {
@@ -145,11 +152,6 @@ void Recorder::MoveLost() {
 bool Recorder::StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty) {
   if (Clock::now() < disk_retry_) {
     counters_.drop_disk += facts.packets;
-    return false;
-  }
-  if (!MakeRoom(records.size() + kManifestBytesPerFrame)) {
-    counters_.drop_spool += facts.packets;
-    checkpoint_->SetSpoolDrops(counters_.drop_spool);
     return false;
   }
   if (!segment_ && !OpenSegment(format, facts.first_us)) {
@@ -177,18 +179,33 @@ bool Recorder::OpenSegment(const RecordFormat& format, std::int64_t time_us) {
   return false;
 }
 
-// Whether the spool may grow by this much, after whatever --when-full allows.
-bool Recorder::MakeRoom(std::uint64_t bytes) {
-  if (is_stopped_) return false;
-  if (spool_->HasRoomFor(bytes)) return true;
-  if (options_.when_full == WhenFull::kDropOldest) {
-    Counters lost;
-    while (!spool_->HasRoomFor(bytes) && spool_->DropOldest(&lost)) continue;
+// The counts of a segment that goes stay in the ledger, in the manifest of the next.
+void Recorder::DropUntilRoomFor(std::uint64_t bytes) {
+  while (!spool_->HasRoomFor(bytes)) {
+    const std::optional<Spool::Dropped> dropped = spool_->DropOldest();
+    if (!dropped) return;
+    Counters lost = dropped->counters;
     lost.drop_spool += lost.written;
     lost.written = 0;
     lost.truncated = 0;
     counters_ += lost;
-    if (spool_->HasRoomFor(bytes)) return true;
+    const bool is_of_this_run = dropped->stem.boot == boot_id_;
+    counted_before_ += is_of_this_run ? dropped->counters : lost;
+  }
+}
+
+// Whether the spool may grow by this much, after whatever --when-full allows.
+bool Recorder::MakeRoom(std::uint64_t bytes) {
+  if (is_stopped_) return false;
+  if (options_.when_full == WhenFull::kDropOldest) DropUntilRoomFor(bytes);
+  if (spool_->HasRoomFor(bytes)) {
+    is_full_ = false;
+    return true;
+  }
+  if (!is_full_) {
+    is_full_ = true;
+    Say(Event("spool_full").Text("spool", spool_->path()).Count("limit_mb", options_.spool_mb)
+            .Text("what", "new packets are counted as drop_spool until there is room; collect what is there, or raise --spool-mb"));
   }
   if (segment_) Seal();
   if (options_.when_full == WhenFull::kStop) {
@@ -280,6 +297,7 @@ void Recorder::SealCounts() {
 void Recorder::WriteState() {
   Counters totals = sealed_.counters;
   totals += counters_;
+  totals -= counted_before_;
   state_.Write(spool_->folder(), source_, totals, lasting_gap_);
 }
 
@@ -292,6 +310,7 @@ void Recorder::Finish() {
   }
   totals_ = sealed_.counters;
   totals_ += counters_;
+  totals_ -= counted_before_;
   Say(Event("done").Text("source", source_).Count("segments", sealed_.segments).Raw("counters", CountersToJson(totals_)));
 }
 

@@ -57,6 +57,7 @@ class Recorder {
   void MoveLost();
   bool StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty);
   bool OpenSegment(const RecordFormat& format, std::int64_t time_us);
+  void DropUntilRoomFor(std::uint64_t bytes);
   bool MakeRoom(std::uint64_t bytes);
   void Hear(const std::vector<Gap>& gaps);
   // Whether there is something to say that no segment has said.
@@ -85,6 +86,8 @@ class Recorder {
   std::unique_ptr<Segment> segment_;
   SealedSoFar sealed_;
   bool is_stopped_ = false;
+  bool is_full_ = false;     // the spool, and that was said
+  Counters counted_before_;  // of what counters_ took over from segments that were dropped
   std::int64_t hour_ = 0;       // of the open segment, hours since 1970
   std::int64_t first_us_ = 0;   // time of its first packet
   std::int64_t last_seen_us_ = 0;

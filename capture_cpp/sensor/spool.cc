@@ -95,21 +95,22 @@ bool Spool::HasRoomFor(std::uint64_t bytes) {
   return used_ + bytes <= limit_;
 }
 
-bool Spool::DropOldest(Counters* lost) {
+std::optional<Spool::Dropped> Spool::DropOldest() {
   const std::vector<Stem> stems = Stems(kManifestSuffix);
-  if (stems.empty()) return false;
+  if (stems.empty()) return std::nullopt;
   const Stem& oldest = stems.front();
+  Dropped dropped = {oldest, {}};
   Counters counters;
   const bool is_known = CountersFromJson(ReadText(oldest.Text(sensor_) + std::string(kManifestSuffix)), &counters);
   // The manifest goes first: what has none was never promised to anybody.
   Remove(oldest, kManifestSuffix);
   Remove(oldest, kSegmentSuffix);
   ::fsync(folder_.get());
-  if (is_known) *lost += counters;
+  if (is_known) dropped.counters = counters;
   Say(Event("segment_dropped").Text("segment", oldest.Text(sensor_)).Count("packets", counters.written)
           .Text("why", "the spool is at its limit and --when-full is drop-oldest"));
   Measure();
-  return true;
+  return dropped;
 }
 
 void Spool::Tidy() {

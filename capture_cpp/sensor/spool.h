@@ -28,9 +28,12 @@ class Spool {
   // removed if need be.
   bool HasRoomFor(std::uint64_t bytes);
   void Grew(std::uint64_t bytes) { used_ += bytes; }
-  // Removes the oldest sealed segment, unacknowledged as it is, and adds the counts of its manifest
-  // to `lost`. False where there is none.
-  bool DropOldest(Counters* lost);
+  struct Dropped {
+    Stem stem;
+    Counters counters;  // of its manifest
+  };
+  // Removes the oldest sealed segment, unacknowledged as it is; nothing where there is none.
+  std::optional<Dropped> DropOldest();
   // Removes what acknowledged segments left behind, and the oldest acknowledgements themselves.
   void Tidy();
   void RemoveFile(const std::string& name) const;

@@ -45,6 +45,12 @@ def sound_manifests(folder: Path) -> list[Manifest]:
     return [spool.read(path)[0] for path in spool.sealed(folder)]
 
 
+def all_balance(manifests: list[Manifest]) -> bool:
+    """Whether each manifest obeys the law of the disk by itself."""
+    sums = [[m.counters[name] for name in ("filtered", "written", "drop_disk", "drop_spool")] for m in manifests]
+    return [m.counters["read"] for m in manifests] == [sum(parts) for parts in sums]
+
+
 def total(manifests: list[Manifest], counter: str) -> int:
     return sum(manifest.counters[counter] for manifest in manifests)
 
@@ -217,6 +223,8 @@ def test_a_spool_at_its_limit_drops_the_newest_packets_and_counts_them(capture, 
     assert kept == packets[: len(kept)]
     assert run.totals["drop_spool"] == 3000 - len(kept)
     assert total(sound_manifests(run.spool), "drop_spool") == run.totals["drop_spool"]
+    assert all_balance(sound_manifests(run.spool))
+    assert len(run.named("spool_full")) == 1
     assert sum(path.stat().st_size for path in run.spool.iterdir()) < 1.1 * 2**20
     assert run.code == 0
 
@@ -232,6 +240,21 @@ def test_a_spool_at_its_limit_drops_the_oldest_packets_where_that_was_chosen(cap
     assert total(manifests, "drop_spool") == 3000 - len(kept)
     assert manifests[0].seq > 0
     assert len(run.named("segment_dropped")) == manifests[0].seq
+    assert all_balance(manifests)
+    assert run.totals == {name: total(manifests, name) for name in run.totals}
+
+
+def test_a_spool_smaller_than_a_segment_still_balances_in_each_manifest(capture, write_pcap, pcaps):
+    packets = random_packets(pcaps, 6000)
+    for number, choice in enumerate(("drop-newest", "drop-oldest")):
+        source = write_pcap(packets)
+        options = ["--rotate-bytes", 2_000_000, "--spool-mb", 1, "--when-full", choice]
+        run = capture("-r", source, *options, spool=source.parent / str(number))
+        manifests = sound_manifests(run.spool)
+        assert all_balance(manifests)
+        assert run.totals == {name: total(manifests, name) for name in run.totals}
+        assert run.totals["read"] == 6000
+        assert run.totals["written"] == len(pcaps.packets_in(run.spool))
 
 
 def test_a_spool_at_its_limit_stops_the_sensor_where_that_was_chosen(capture, write_pcap, pcaps):

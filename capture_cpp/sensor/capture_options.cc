@@ -1,6 +1,7 @@
 #include "capture_options.h"
 
 #include <getopt.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cctype>
@@ -76,7 +77,8 @@ other
 
 A segment ends at each capture hour (packet time, UTC) as well. One line of JSON per segment goes to
 stderr. SIGTERM and SIGINT drain the ring and seal; SIGHUP seals at once and goes on.
-Exit code: 0 done, 2 wrong argument, 4 spool or disk (also when packets were lost to them), 6 capture.
+Exit code: 0 done, 2 wrong argument, 4 spool or disk (also when packets
+were lost to the disk; those given up at --spool-mb were given up by choice), 6 capture.
 
 Example, in a folder with trace.pcap:
   $ weir-capture -r trace.pcap --sensor lab --spool spool 2>/dev/null; ls spool
@@ -185,6 +187,23 @@ constexpr option kOptions[] = {
   std::exit(std::fflush(stdout) == 0 ? 0 : static_cast<int>(ExitCode::kSpool));
 }
 
+bool IsSameFile(const std::string& one, const std::string& other) {
+  struct stat first = {};
+  struct stat second = {};
+  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && S_ISREG(first.st_mode) && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
+// What is read is never written over.
+void CheckNotWrittenOver(const Options& options) {
+  if (options.file.empty() || options.file == "-") return;
+  const auto refuse = [&options](const std::string& option) { Refuse(option + " names " + options.file + ", which is to be read; name another file"); };
+  if (IsSameFile(options.file, options.plain_file)) refuse("-w");
+  for (const FlowDestination& to : options.flows.destinations) {
+    if (to.transport == FlowTransport::kFile && IsSameFile(options.file, to.path)) refuse("--flows");
+  }
+}
+
 void Check(const Options& options) {
   CheckFlowOptions(options.flows, options.sensor);
   if (options.check_sandbox) {
@@ -204,6 +223,7 @@ void Check(const Options& options) {
   if (options.plain_file == "-" && std::ranges::any_of(options.flows.destinations, is_stdout)) {
     Refuse("-w and --flows both to stdout would be mixed up");
   }
+  CheckNotWrittenOver(options);
 }
 
 }  // namespace

@@ -116,7 +116,8 @@ void CaptureFile::ReadMagic() {
     if (end_ != begin_) {
       Refuse(0, "is shorter than the magic number of a capture; fetch it again");
     }
-    return;  // nothing at all: an empty capture
+    truncated_tail_ = source_->IsCut() ? 1 : 0;
+    return;  // nothing at all: an empty capture, or one that was cut while it was packed
   }
   const auto magic = ReadLittle<std::uint32_t>(Ahead(), 0);
   if (magic == kSection) {

@@ -42,7 +42,7 @@ class CaptureFile {
 
   // Bytes of an unfinished record at the end, as a killed writer leaves them.
   std::uint64_t truncated_tail() const { return truncated_tail_; }
-  bool is_empty() const { return kind_ == Kind::kEmpty; }
+  bool is_empty() const { return kind_ == Kind::kEmpty && truncated_tail_ == 0; }
   // Whether the capture counts time in nanoseconds; a pcapng file may always.
   bool is_nanoseconds() const { return kind_ == Kind::kPcapng || ticks_per_us_ > 1; }
 

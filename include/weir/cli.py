@@ -167,8 +167,12 @@ def flows(
     if captures:
         if out is None:
             raise SettingsError("flows: --out is missing; name the Parquet file to write")
+        if unit or snapshot:
+            raise SettingsError("flows: --unit and --snapshot are for the store; leave them out where captures are named")
         _tune_libraries()
         say(jobs.flows_to_file(captures, out), as_json)
+    elif out is not None:
+        raise SettingsError("flows: --out is for captures; name the files to read before it")
     elif snapshot:
         say(jobs.materialise(snapshot), as_json)
     else:

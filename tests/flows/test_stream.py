@@ -6,8 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from weir.errors import CaptureError
-from weir.flows.build import Flows, stream
+from weir.errors import CaptureError, SettingsError
+from weir.flows.build import Flows, build, stream
+from weir.jobs import flows_to_file
 from weir.settings import FlowSettings
 
 PACKETS = 40_000
@@ -81,3 +82,24 @@ def test_a_broken_capture_is_named(tmp_path: Path) -> None:
     broken.write_bytes(b"no capture at all, but long enough for a header")
     with pytest.raises(CaptureError, match=r"broken\.pcap"):
         stream([broken], FlowSettings(), lambda batch: None)
+
+
+def test_a_file_of_flows_is_whole_or_not_there_and_never_a_capture(many: Path, tmp_path: Path) -> None:
+    capture = tmp_path / "many.pcap"
+    capture.write_bytes(many.read_bytes())
+    with pytest.raises(SettingsError, match="is a capture that is to be read"):
+        flows_to_file([capture], capture)
+    with pytest.raises(SettingsError, match="is a folder"):
+        flows_to_file([capture], tmp_path)
+    (tmp_path / "bad.pcap").write_bytes(b"nothing of the kind")
+    with pytest.raises(CaptureError):
+        flows_to_file([capture, tmp_path / "bad.pcap"], tmp_path / "flows.parquet")
+    assert capture.read_bytes() == many.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.pcap", "many.pcap"]
+
+
+def test_a_packed_capture_cut_before_its_first_packet_is_no_empty_one(many: Path, tmp_path: Path) -> None:
+    packed = pa.compress(many.read_bytes(), "zstd", asbytes=True)
+    (tmp_path / "cut.pcap.zst").write_bytes(packed[:700])
+    counts = build([tmp_path / "cut.pcap.zst"], FlowSettings()).counts
+    assert (counts["read"], counts["odd_truncated_tail"], counts["odd_empty_file"]) == (0, 1, 0)

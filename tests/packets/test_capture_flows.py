@@ -141,6 +141,8 @@ def test_rows_that_a_full_disk_cannot_take_are_counted_and_no_line_is_torn(flows
         (["--flows", "json:/nowhere/at/all"], "/nowhere/at/all: cannot be opened for flows: No such file or directory"),
         (["--flows", "ipfix:udp://no-such-host.invalid"], "no-such-host.invalid"),
         (["--flows", "json:-", "--flows-idle", "3601"], "--flows-idle wants a whole number from 1 to 3600"),
+        (["--flows", f"json:{GOLDEN}"], "flows.pcap, which is to be read; name another file"),
+        (["-w", GOLDEN], "flows.pcap, which is to be read; name another file"),
         ([], "somewhere for flows to go (--flows)"),
     ],
 )

@@ -490,3 +490,20 @@ def test_flows_are_looked_up_in_the_hours_asked_for_only(site, store) -> None:
     store.put(flows_key(f"east/{HOURS[1]}"), b"no table")
     query = Query(community_id=COMMUNITY_ID, end_us=START_US + 3_599_000_000)
     assert HOURS[0] in jobs.find_packets(query, site.out)["addresses"]
+
+
+def test_what_is_read_is_never_written_over(site) -> None:
+    segment = next(site.spool.glob("*.zst"))
+    before = segment.read_bytes()
+    for place, out in ((site.spool, segment), (segment, segment), (site.spool, site.spool / "new.zst")):
+        with pytest.raises(SettingsError, match="name another file"):
+            jobs.find_packets(Query(), out, places=[place])
+    assert segment.read_bytes() == before
+    assert not (site.spool / "new.zst").exists()
+
+
+def test_more_sides_than_a_packet_has_are_refused() -> None:
+    with pytest.raises(SettingsError, match="--host is given 3 times"):
+        jobs.packet_query(hosts=["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+    with pytest.raises(SettingsError, match="--port is given 3 times"):
+        jobs.packet_query(ports=[1, 2, 3])

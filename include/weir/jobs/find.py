@@ -50,6 +50,9 @@ def packet_query(
         raise SettingsError(f"--protocol {protocol} contradicts --flow, which says {flow[0]}; leave one of them out")
     if is_one_way and not flow:
         raise SettingsError("--one-way says which way of --flow; give --flow as well")
+    for option, given in (("--host", hosts), ("--port", ports)):
+        if len(given) > 2:
+            raise SettingsError(f"{option} is given {len(given)} times; a packet has two sides, so two at most can hold together")
     chosen = flow[0] if flow else protocol
     query = Query(
         hosts=tuple(hosts),
@@ -105,6 +108,8 @@ def find_packets(
     """
     from weir.packets.find import Cost, open_segments
 
+    if isinstance(out, Path):
+        _refuse_source(out, places)
     cost, told = Cost(), Counts()
     store = None if places and not alert_id else site_store()
     queries, sensor = _of_alert(store, alert_id, query, told, sensor) if store and alert_id else ((query,), sensor)
@@ -116,6 +121,17 @@ def find_packets(
     opened = _of_one_link_type(open_segments(found, queries, cost), link_type)
     name = _write(out, opened, queries, cost, limit)
     return {**told, **asdict(cost), "out": name, **({"limit": limit} if limit is not None else {})}
+
+
+def _refuse_source(out: Path, places: Sequence[Path]) -> None:
+    """What is read is never written over."""
+    target = out.resolve()
+    for place in places:
+        is_in_spool = place.is_dir() and target.parent == place.resolve() and out.name.endswith((".zst", ".json"))
+        if target == place.resolve() or is_in_spool:
+            raise SettingsError(
+                f"packets: {out} is, or would lie among, the segments that are read; name another file with --out"
+            )
 
 
 def _of_alert(store: Store, alert_id: str, query: Query, told: Counts, sensor: str) -> tuple[tuple[Query, ...], str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weir import ledger, schema, settings
-from weir.errors import StoreError
+from weir.errors import SettingsError, StoreError
 from weir.jobs.keys import Counts, flows_key, site_store
 from weir.jobs.packets import segments
 from weir.ledger import Entry
@@ -52,14 +52,30 @@ def flows_of_captures(unit: str, captures: Sequence[Path]) -> Counts:
 
 
 def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
-    """Build flows of capture files into one Parquet file, with the core's own columns, as they end."""
+    """Build flows of capture files into one Parquet file, with the core's own columns, as they end.
+
+    SettingsError where ``out`` is a folder or one of the captures; a run that fails leaves no file.
+    """
+    if out.is_dir():
+        raise SettingsError(f"flows: {out} is a folder; name the Parquet file to write in it")
+    if any(capture.resolve() == out.resolve() for capture in captures):
+        raise SettingsError(f"flows: {out} is a capture that is to be read; name another file with --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    hidden = out.with_name(f".{out.name}.part")
+    try:
+        counts = _write_flows(captures, hidden)
+        hidden.replace(out)
+    finally:
+        hidden.unlink(missing_ok=True)
+    return {**counts, "out": str(out)}
+
+
+def _write_flows(captures: Sequence[Path], hidden: Path) -> Counts:
     import pyarrow.parquet as pq
 
     from weir.flows.build import arrow_schema, stream
     from weir.store import PARQUET_COMPRESSION
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    hidden = out.with_name(f".{out.name}.part")
     chosen = settings.load().flows
     # Hardly a column repeats its values within a row group, and readers skip row groups by time, address and port only.
     plain = {"use_dictionary": False, "write_statistics": SEARCHED}
@@ -67,8 +83,7 @@ def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
         groups = _RowGroups(writer)
         counts = stream(captures, chosen, groups.add)
         groups.flush()
-    hidden.replace(out)
-    return {**counts, "flows": groups.rows, "out": str(out)}
+    return {**counts, "flows": groups.rows}
 
 
 class _RowGroups:

@@ -106,9 +106,7 @@ void Clear(FlowRecord* record) {
   }
 }
 
-}  // namespace
-
-void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
+void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
   Clear(record);
   for (Side& side : record->sides) {
     side.gap_least = std::numeric_limits<std::uint32_t>::max();
@@ -132,21 +130,32 @@ void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* rec
   }
 }
 
-TcpStream BeginStream(const FirstPacket& first) {
-  return StreamOf(first.tcp_flags, first.sequence, first.payload, first.window);
-}
+// What a record takes of a packet, from the wire or from a SecondPacket.
+struct Share {
+  std::int64_t time_us;
+  std::int64_t last_us;  // when the flow's packet before it came
+  std::uint32_t ip_bytes;
+  std::uint32_t payload;
+  std::uint32_t sequence;
+  std::uint16_t header;
+  std::uint16_t window;
+  std::uint16_t entropy;
+  std::uint8_t tcp_flags;
+  std::uint8_t odd_layers;
+};
 
-void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side_index, FlowRecord* record) {
+[[gnu::always_inline]] inline void AddShare(const FlowHead& head, const Share& packet, std::size_t side_index, FlowRecord* record) {
+  const std::int64_t time_us = packet.time_us;
   Side& side = record->sides[side_index];
   Rhythm& rhythm = record->rhythm;
   const auto since_start_us = static_cast<std::uint32_t>(time_us - head.first_us);
-  const auto gap_us = static_cast<std::uint32_t>(time_us - head.last_us);
+  const auto gap_us = static_cast<std::uint32_t>(time_us - packet.last_us);
   rhythm.gap_squares += std::uint64_t{gap_us} * gap_us;
   rhythm.gap_least = std::min(rhythm.gap_least, gap_us);
   rhythm.gap_most = std::max(rhythm.gap_most, gap_us);
   if (gap_us > kActivityPauseUs) {
-    if (head.last_us > rhythm.active_since_us) {
-      AddSpell(static_cast<std::uint32_t>(head.last_us - rhythm.active_since_us), &rhythm.active);
+    if (packet.last_us > rhythm.active_since_us) {
+      AddSpell(static_cast<std::uint32_t>(packet.last_us - rhythm.active_since_us), &rhythm.active);
     }
     AddSpell(gap_us, &record->idle);
     rhythm.active_since_us = time_us;
@@ -161,6 +170,9 @@ void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_u
     record->backward_since_us = since_start_us;
   }
   side.last_us = time_us;
+  if (side.payload == 0) {
+    record->entropy[side_index] = packet.entropy;
+  }
   AddPacket(packet.payload, packet.ip_bytes, packet.header, &side);
 
   if (side_index == kForward) {
@@ -169,7 +181,7 @@ void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_u
       rhythm.header_forward_least = std::min(rhythm.header_forward_least, packet.header);
     }
   }
-  if (packet.key.protocol == kProtocolTcp && packet.header > 0) {  // later fragments have no header
+  if (head.key.protocol == kProtocolTcp && packet.header > 0) {  // later fragments have no header
     AddFlags(packet.tcp_flags, &record->tcp.flags[side_index]);
     AddToStream(packet.tcp_flags, packet.sequence, packet.payload, packet.window, side_index, &record->stream);
     if (side_index == kBackward) {
@@ -182,6 +194,61 @@ void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_u
   if (packet.payload > 0) {
     AddToBulk(since_start_us, packet.payload, record->bulks[1 - side_index], &record->bulks[side_index]);
   }
+}
+
+}  // namespace
+
+TcpStream BeginStream(const FirstPacket& first) {
+  return StreamOf(first.tcp_flags, first.sequence, first.payload, first.window);
+}
+
+SecondPacket KeepSecond(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy) {
+  return {
+      .gap_us = static_cast<std::uint32_t>(time_us - head.first_us),
+      .ip_bytes = packet.ip_bytes,
+      .sequence = packet.sequence,
+      .payload = static_cast<std::uint16_t>(packet.payload),
+      .header = packet.header,
+      .window = packet.window,
+      .entropy = entropy,
+      .tcp_flags = packet.tcp_flags,
+      .odd_layers = static_cast<std::uint8_t>(packet.odd_layers & ((1u << kOddLayers) - 1)),
+      .is_backward = side == kBackward,
+  };
+}
+
+void BeginRecord(const FlowHead& head, const FirstPacket& first, const SecondPacket& second, FlowRecord* record) {
+  BeginWithFirst(head, first, record);
+  const Share share{
+      .time_us = head.first_us + second.gap_us,
+      .last_us = head.first_us,
+      .ip_bytes = second.ip_bytes,
+      .payload = second.payload,
+      .sequence = second.sequence,
+      .header = second.header,
+      .window = second.window,
+      .entropy = second.entropy,
+      .tcp_flags = second.tcp_flags,
+      .odd_layers = second.odd_layers,
+  };
+  AddShare(head, share, second.is_backward ? kBackward : kForward, record);
+}
+
+void AddToRecord(
+    const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy, FlowRecord* record) {
+  const Share share{
+      .time_us = time_us,
+      .last_us = head.last_us,
+      .ip_bytes = packet.ip_bytes,
+      .payload = packet.payload,
+      .sequence = packet.sequence,
+      .header = packet.header,
+      .window = packet.window,
+      .entropy = entropy,
+      .tcp_flags = packet.tcp_flags,
+      .odd_layers = packet.odd_layers,
+  };
+  AddShare(head, share, side, record);
 }
 
 }  // namespace weir

@@ -1,8 +1,9 @@
 // What is kept of a flow while it lives: sums, not lists, so its size does not depend on its length.
 //
 // A flow's first packet needs a FlowHead and a FirstPacket, 96 bytes; the second one adds a
-// FlowRecord, 448 bytes. Sums of squares are exact integers, so nothing depends on the order of
-// additions, and variances lose no digits.
+// SecondPacket, 24 bytes, and the third one a FlowRecord, 448 bytes: a question with its answer is
+// by far the commonest flow, and a refused connection another. Sums of squares are exact integers,
+// so nothing depends on the order of additions, and variances lose no digits.
 //
 // Definitions follow the corrected CICFlowMeter (Engelen, Rimmer and Joosen 2021), whose output
 // the tests compare with; docs/referees.md lists where we differ.
@@ -24,18 +25,22 @@ inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::size_t kForward = 0;
 inline constexpr std::size_t kBackward = 1;
 
+inline constexpr std::uint32_t kSingle = 0;           // the flow has only its first packet
+inline constexpr std::uint32_t kPair = 0xffff'ffff;   // and a second one
+
 // Who talks with whom, since when and until when.
 struct alignas(kCacheLine) FlowHead {
   FlowKey key;
   std::int64_t first_us;
   std::int64_t last_us;
-  std::uint32_t record;  // index of the FlowRecord; 0 while the flow is a single packet
+  std::uint32_t record;  // index of the FlowRecord; before there is one, kSingle or kPair
   bool is_forward_from_b : 1;  // the side that spoke first is `key.b`
   bool has_fin_forward : 1;
   bool has_fin_backward : 1;
   bool has_rst : 1;
   std::uint8_t listens : 2;  // bit per side: more of its first bytes is wanted
 
+  bool HasRecord() const { return record != kSingle && record != kPair; }
   bool IsClosed() const { return has_rst || (has_fin_forward && has_fin_backward); }
 };
 static_assert(sizeof(FlowHead) == kCacheLine);
@@ -60,6 +65,21 @@ struct FirstPacket {
 };
 static_assert(sizeof(FirstPacket) == 32);
 inline constexpr std::uint32_t kMostCaptures = (1u << 29) - 1;
+
+// What the second packet brought, kept until a third one comes or the flow ends.
+struct SecondPacket {
+  std::uint32_t gap_us;  // since the first one
+  std::uint32_t ip_bytes;
+  std::uint32_t sequence;
+  std::uint16_t payload;  // at most kLargestIpv6Bytes less an IP header
+  std::uint16_t header;
+  std::uint16_t window;
+  std::uint16_t entropy;  // as in FirstPacket, if it is the first payload of its side
+  std::uint8_t tcp_flags;
+  std::uint8_t odd_layers : kOddLayers;
+  bool is_backward : 1;
+};
+static_assert(sizeof(SecondPacket) == 24);
 
 // One direction. Gaps fit 32 bits, and the sum of their squares 64, because no flow lasts longer
 // than kLongestTimeoutUs.
@@ -138,13 +158,18 @@ struct FlowRecord {
 };
 static_assert(sizeof(FlowRecord) == 448);
 
-// Fills `record` with the flow's first packet.
-void BeginRecord(const FlowHead& head, const FirstPacket& first, FlowRecord* record);
+// Keeps the second packet of a flow, of direction `side`, that came at `time_us`.
+SecondPacket KeepSecond(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy);
+
+// Fills `record` with the flow's first two packets.
+void BeginRecord(const FlowHead& head, const FirstPacket& first, const SecondPacket& second, FlowRecord* record);
 
 // The stream of a flow that has only its first packet.
 TcpStream BeginStream(const FirstPacket& first);
 
-// Adds a packet of direction `side` that came at `time_us`, not before `head.last_us`.
-void AddToRecord(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, FlowRecord* record);
+// Adds a packet of direction `side` that came at `time_us`, not before `head.last_us`. Its entropy
+// counts if it is the first payload of its side.
+void AddToRecord(
+    const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy, FlowRecord* record);
 
 }  // namespace weir

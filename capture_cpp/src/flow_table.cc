@@ -35,7 +35,7 @@ std::size_t FlowTable::FlowsIn(const FlowSettings& settings) {
   }
   const std::size_t memory_bytes = settings.memory_bytes - ApplicationBytes(settings) - KeptBytes(settings);
   constexpr std::size_t kFlowBytes =
-      sizeof(FlowHead) + sizeof(FirstPacket) + sizeof(FlowRecord) + TimerWheel::kEntryBytes + 4 * sizeof(std::uint32_t);
+      sizeof(FlowHead) + sizeof(FirstPacket) + sizeof(SecondPacket) + sizeof(FlowRecord) + TimerWheel::kEntryBytes + 4 * sizeof(std::uint32_t);
   std::size_t least = 1;
   std::size_t most = std::min<std::size_t>(memory_bytes / kFlowBytes, std::numeric_limits<std::uint32_t>::max() - 1);
   while (least < most) {
@@ -54,6 +54,7 @@ FlowTable::FlowTable(const FlowSettings& settings, const Seed& seed, FlowColumns
       most_flows_(FlowsIn(settings)),
       heads_(most_flows_ + 1),
       firsts_(most_flows_ + 1),
+      seconds_(most_flows_ + 1),
       records_(most_flows_ + 1),
       index_(&heads_),
       applications_(ApplicationBytes(settings)),
@@ -85,8 +86,9 @@ void FlowTable::Prefetch(std::span<const Packet> packets) const {
       continue;
     }
     const FlowHead& head = heads_[slots[i]];
-    if (head.record == 0) {
+    if (!head.HasRecord()) {
       __builtin_prefetch(&firsts_[slots[i]], 1);
+      __builtin_prefetch(&seconds_[slots[i]], 1);
       continue;
     }
     const FlowRecord& record = records_[head.record];
@@ -167,6 +169,7 @@ void FlowTable::PrefetchDue(const std::vector<std::uint32_t>& due, std::size_t i
   if (i + 2 * kAhead < due.size()) {
     __builtin_prefetch(&heads_[due[i + 2 * kAhead]]);
     __builtin_prefetch(&firsts_[due[i + 2 * kAhead]]);
+    __builtin_prefetch(&seconds_[due[i + 2 * kAhead]]);
   }
   if (i + kAhead / 2 < due.size()) {
     applications_.PrefetchFields(firsts_[due[i + kAhead / 2]].application);
@@ -175,8 +178,11 @@ void FlowTable::PrefetchDue(const std::vector<std::uint32_t>& due, std::size_t i
     applications_.Prefetch(firsts_[due[i + kAhead]].application);
     const FlowHead& head = heads_[due[i + kAhead]];
     index_.Prefetch(Hash(head.key, seed_));
+    if (!head.HasRecord()) {
+      return;
+    }
     const auto* record = reinterpret_cast<const char*>(&records_[head.record]);
-    for (std::size_t line = 0; head.record != 0 && line < sizeof(FlowRecord); line += kCacheLine) {
+    for (std::size_t line = 0; line < sizeof(FlowRecord); line += kCacheLine) {
       __builtin_prefetch(record + line);
     }
   }
@@ -220,7 +226,7 @@ void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
       .key = packet.key,
       .first_us = packet.time_us,
       .last_us = packet.time_us,
-      .record = 0,
+      .record = kSingle,
       .is_forward_from_b = packet.is_from_b,
       .has_fin_forward = (packet.tcp_flags & kTcpFin) != 0,
       .has_fin_backward = false,
@@ -271,43 +277,62 @@ void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t sid
   head.listens = static_cast<std::uint8_t>(wants_more ? head.listens | bit : head.listens & ~bit) & 3;
 }
 
+// The record of a flow that has its third packet, at the latest.
+FlowRecord& FlowTable::RecordOf(std::uint32_t slot) {
+  FlowHead& head = heads_[slot];
+  if (head.HasRecord()) [[likely]] {
+    return records_[head.record];
+  }
+  if (free_records_.empty()) {
+    head.record = ++used_records_;
+  } else {
+    head.record = free_records_.back();
+    free_records_.pop_back();
+  }
+  BeginRecord(head, firsts_[slot], seconds_[slot], &records_[head.record]);
+  return records_[head.record];
+}
+
 void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   FlowHead& head = heads_[slot];
-  if (head.record == 0) {
-    if (free_records_.empty()) {
-      head.record = ++used_records_;
-    } else {
-      head.record = free_records_.back();
-      free_records_.pop_back();
-    }
-    BeginRecord(head, firsts_[slot], &records_[head.record]);
-  }
-  FlowRecord& record = records_[head.record];
   const std::size_t side = packet.is_from_b == head.is_forward_from_b ? kForward : kBackward;
-  if (record.sides[side].packets == kMostPackets) [[unlikely]] {
-    End(slot, EndReason::kActive);
-    Restart(slot, packet);
-    return;
-  }
   // A packet that comes out of order counts as coming with the one before it, so no gap is negative.
   const std::int64_t time_us = std::max(packet.time_us, head.last_us);
-  if (!packet.captured.empty() && settings_.parse_applications) {
-    const bool is_first = record.sides[side].payload == 0;
-    if (is_first) {
-      record.entropy[side] = EntropyOf(packet.captured);
+  if (head.record == kSingle) {
+    const std::uint16_t entropy = Hear(slot, packet, side, side == kForward && firsts_[slot].payload > 0);
+    seconds_[slot] = KeepSecond(head, packet, time_us, side, entropy);
+    head.record = kPair;
+  } else {
+    FlowRecord& record = RecordOf(slot);
+    if (record.sides[side].packets == kMostPackets) [[unlikely]] {
+      End(slot, EndReason::kActive);
+      Restart(slot, packet);
+      return;
     }
-    if (is_first || (head.listens >> side & 1) != 0) {
-      Listen(slot, packet, side);
-    }
+    const std::uint16_t entropy = Hear(slot, packet, side, record.sides[side].payload > 0);
+    AddToRecord(head, packet, time_us, side, entropy, &record);
   }
-  if (!keeper_.is_idle() && !packet.captured.empty()) {
-    keeper_.Add(slot, packet, side);
-  }
-  AddToRecord(head, packet, time_us, side, &record);
   head.last_us = time_us;
   if ((packet.tcp_flags & (kTcpFin | kTcpRst)) != 0) {
     NoteTcpEnd(packet, side, &head);
   }
+}
+
+// Reads the packet's payload where that is wanted: its entropy, if it is the first of its side, or 0.
+std::uint16_t FlowTable::Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool has_payload) {
+  if (packet.captured.empty()) {
+    return 0;
+  }
+  if (!keeper_.is_idle()) {
+    keeper_.Add(slot, packet, side);
+  }
+  if (!settings_.parse_applications) {
+    return 0;
+  }
+  if (!has_payload || (heads_[slot].listens >> side & 1) != 0) {
+    Listen(slot, packet, side);
+  }
+  return has_payload ? std::uint16_t{0} : EntropyOf(packet.captured);
 }
 
 void FlowTable::NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head) {
@@ -339,13 +364,17 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   const bool only_waited = reason == EndReason::kIdle || reason == EndReason::kForced;
   const EndReason shown = only_waited && head.IsClosed() ? EndReason::kFinished : reason;
   const FirstPacket& first = firsts_[slot];
-  if (head.record == 0) {
+  if (head.record == kSingle) {
     columns_->AppendSingle(head, first, shown);
+  } else if (head.record == kPair) {
+    FlowRecord record;
+    BeginRecord(head, first, seconds_[slot], &record);
+    columns_->Append(head, first, record, shown);
   } else {
     columns_->Append(head, first, records_[head.record], shown);
     free_records_.push_back(head.record);
-    head.record = 0;
   }
+  head.record = kSingle;
   if (first.application != 0) {
     columns_->AppendFields(applications_.Take(first.application));
     columns_->GiveBackFields([this](std::unique_ptr<Fields> fields) { applications_.Reuse(std::move(fields)); });

@@ -68,6 +68,8 @@ class FlowTable {
   void Restart(std::uint32_t slot, const Packet& packet);
   void SetFirst(std::uint32_t slot, const Packet& packet);
   void Continue(std::uint32_t slot, const Packet& packet);
+  FlowRecord& RecordOf(std::uint32_t slot);
+  std::uint16_t Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool has_payload);
   void Listen(std::uint32_t slot, const Packet& packet, std::size_t side);
   static void NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head);
   bool IsSilent(const FlowHead& head) const { return now_us_ > head.last_us + settings_.idle_timeout_us; }
@@ -83,6 +85,7 @@ class FlowTable {
   std::size_t most_flows_;
   LargeArray<FlowHead> heads_;
   LargeArray<FirstPacket> firsts_;
+  LargeArray<SecondPacket> seconds_;
   LargeArray<FlowRecord> records_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<std::uint32_t> free_records_;

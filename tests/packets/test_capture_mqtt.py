@@ -227,6 +227,24 @@ def test_a_broker_that_another_authority_vouches_for_gets_nothing(flows, tmp_pat
     assert place.rows() == []
 
 
+@pytest.mark.parametrize("scheme", ["mqtt", "mqtts"])
+def test_a_closed_port_is_told_as_such(flows, lab, authority, write_pcap, pcaps, scheme):
+    source = write_pcap(pcaps.many_flows(20))
+    identity = identified(lab, authority) if scheme == "mqtts" else []
+    assert (
+        why_dropped(flows, "-r", source, "--flows", f"json:{scheme}://localhost:{free_port()}", *identity) == "Connection refused"
+    )
+
+
+def test_an_identity_that_cannot_be_read_is_named(flows, tmp_path, authority, write_pcap, pcaps):
+    missing = authority._replace(certificate_file=tmp_path / "no.crt")
+    code, _, stderr = flows(
+        "-r", write_pcap(pcaps.steady(3)), "--flows", "json:mqtts://localhost", *identified(missing, authority)
+    )
+    assert code == 2
+    assert f"--tls-cert {tmp_path / 'no.crt'}: cannot be read: No such file or directory" in stderr
+
+
 def test_a_broker_of_another_name_gets_nothing(flows, tmp_path, broker, lab, authority, write_pcap, pcaps):
     place = broker(issue(tmp_path / "broker", "elsewhere", authority, host="elsewhere.example"))
     place.start()

@@ -3,14 +3,23 @@
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "events.h"
 
 namespace weir::sensor {
 namespace {
+
+// Before a library says it in its own words.
+void CheckReadable(const std::string& option, const std::string& path) {
+  if (path.empty() || ::access(path.c_str(), R_OK) == 0) return;
+  throw SensorError(ExitCode::kSettings, option + " " + path + ": cannot be read: " + std::strerror(errno));
+}
 
 [[noreturn]] void Refuse(const std::string& what) {
   const unsigned long code = ERR_get_error();
@@ -37,6 +46,9 @@ int NoPassphrase(char*, int, int, void*) { return 0; }
 
 Identity::Identity(const FlowOptions& options, const std::string& sensor, std::string host)
     : host_(std::move(host)), context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free) {
+  CheckReadable("--tls-ca", options.ca_file);
+  CheckReadable("--tls-cert", options.certificate_file);
+  CheckReadable("--tls-key", options.key_file);
   SSL_CTX* context = context_.get();
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_default_passwd_cb(context, &NoPassphrase);

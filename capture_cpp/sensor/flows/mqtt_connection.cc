@@ -3,6 +3,7 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <openssl/err.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -102,9 +103,19 @@ bool MqttConnection::Open() {
   return outcome == MOSQ_ERR_SUCCESS || Lose(Reason(outcome));
 }
 
+// Whether a connection that is being made was turned away: where TLS was to begin, the library goes on asking.
+bool MqttConnection::IsTurnedAway() const {
+  pollfd events = {mosquitto_socket(client_.get()), 0, 0};
+  return !is_connected_ && events.fd >= 0 && ::poll(&events, 1, 0) == 1 && (events.revents & POLLHUP) != 0;
+}
+
 bool MqttConnection::Step(milliseconds patience) {
   const int outcome = mosquitto_loop(client_.get(), static_cast<int>(patience.count()), 1);
   if (outcome != MOSQ_ERR_SUCCESS) return Lose(Reason(outcome));
+  if (IsTurnedAway()) {
+    mosquitto_disconnect(client_.get());
+    return Lose("Connection refused");
+  }
   if (!is_connected_ && Clock::now() - opened_ > kConnectPatience) {
     mosquitto_disconnect(client_.get());
     return Lose("no answer within " + std::to_string(kConnectPatience.count() / 1000) + " s");

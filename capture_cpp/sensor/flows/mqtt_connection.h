@@ -45,6 +45,7 @@ class MqttConnection {
   static void OnDisconnect(mosquitto* client, void* self, int code);
   static void OnLog(mosquitto* client, void* self, int level, const char* text);
   std::string Reason(int outcome);
+  bool IsTurnedAway() const;
   bool Lose(std::string why);
 
   const FlowDestination& destination_;

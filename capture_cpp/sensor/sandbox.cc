@@ -18,10 +18,13 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "disk.h"
@@ -205,6 +208,37 @@ bool Try(const char* what, bool should_work, const std::function<bool()>& attemp
 
 bool CanOpen(const char* path, int flags) { return Descriptor(::open(path, flags | O_CLOEXEC, 0600)).open(); }
 
+// What the kernel says of this process; opened before the sandbox closes /proc.
+class Status {
+ public:
+  Status() : file_(::open("/proc/self/status", O_RDONLY | O_CLOEXEC)) {}
+
+  // The number, in hexadecimal, behind a name such as CapEff; nothing where the kernel does not say.
+  std::optional<std::uint64_t> Of(std::string_view name) const {
+    constexpr std::size_t kMostBytes = 8192;
+    std::array<char, kMostBytes> text;
+    const ssize_t size = ::pread(file_.get(), text.data(), text.size(), 0);
+    const std::string_view whole(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+    const std::size_t line = whole.find("\n" + std::string(name) + ":\t");
+    if (line == std::string_view::npos) return std::nullopt;
+    const std::string_view digits = whole.substr(line + name.size() + 3);
+    std::uint64_t number = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
+    return number;
+  }
+
+ private:
+  Descriptor file_;
+};
+
+// One line of --check-sandbox: whether the kernel says what it should.
+bool Read(const char* what, const Status& status, std::string_view name, std::uint64_t expected) {
+  const std::optional<std::uint64_t> found = status.Of(name);
+  std::printf("%-7s %s: the kernel says %s %llx\n", found == expected ? "as said" : "WRONG", what, std::string(name).c_str(),
+              static_cast<unsigned long long>(found.value_or(0)));
+  return found == expected;
+}
+
 bool CanFork() {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);
@@ -251,7 +285,11 @@ void EnterSandbox(int folder, const std::vector<std::uint16_t>& ports) {
 }
 
 bool CheckSandbox(int folder, const std::vector<std::uint16_t>& ports) {
+  static constexpr char kStatistics[] = "/sys/devices/virtual/net/lo/statistics/rx_dropped";
+  constexpr std::uint64_t kFilterMode = 2;
   const bool knows_ports = LandlockAbi() >= kFirstAbiWithPorts;
+  const bool has_statistics = CanOpen(kStatistics, O_RDONLY);
+  const Status status;
   EnterSandbox(folder, ports);
   bool good = Try("reading /etc/shadow", false, [] { return CanOpen("/etc/shadow", O_RDONLY); });
   good &= Try("reading /etc/passwd", false, [] { return CanOpen("/etc/passwd", O_RDONLY); });
@@ -263,6 +301,12 @@ bool CheckSandbox(int folder, const std::vector<std::uint16_t>& ports) {
   }
   good &= Try("starting a process", false, CanFork);
   good &= Try("running a program", false, [] { return ::execl("/bin/true", "true", nullptr) == 0; });
+  good &= Try("writing beside it", false, [] { return CanOpen("/", O_WRONLY | O_TMPFILE); });
+  good &= Try("becoming root", false, [] { return ::setuid(0) == 0; });
+  good &= Read("no capability is left", status, "CapPrm", 0);
+  good &= Read("no program can bring rights back", status, "NoNewPrivs", 1);
+  good &= Read("system calls are filtered", status, "Seccomp", kFilterMode);
+  if (has_statistics) good &= Try("reading what interfaces count", true, [] { return CanOpen(kStatistics, O_RDONLY); });
   good &= Try("writing in the spool", true, [folder] { return CanWrite(folder); });
   return good;
 }

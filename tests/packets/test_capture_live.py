@@ -476,8 +476,15 @@ def test_the_sandbox_forbids_what_it_says_it_forbids(binary, tmp_path):
     done = subprocess.run([binary, "--check-sandbox", "--spool", tmp_path / "spool"], capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
-    assert len(lines) == 7
-    assert sum(" is refused: " in line for line in lines) == 6
+    assert len(lines) == 13
+    assert all(line.startswith("as said ") for line in lines)
+    assert sum(" is refused: " in line for line in lines) == 8
+    assert [line.rpartition(" says ")[2] for line in lines if " the kernel says " in line] == [
+        "CapPrm 0",
+        "NoNewPrivs 1",
+        "Seccomp 2",
+    ]
+    assert lines[-2] == "as said reading what interfaces count works"
     assert lines[-1] == "as said writing in the spool works"
 
 

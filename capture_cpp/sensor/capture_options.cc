@@ -44,7 +44,7 @@ from
 to
       --sensor NAME        who this sensor is, in every file name (sensor)
       --spool DIR          where segments and manifests appear
-      --rotate-bytes N     seal a segment after this much pcap (67108864)
+      --rotate-bytes N     seal a segment after this much pcap (67108864); at least 1024
       --rotate-seconds N   seal a segment after this time (300); with -r, packet time
       --spool-mb MB        limit of the spool (0: until the disk is full)
       --when-full WHAT     drop-newest, drop-oldest or stop, when the limit is reached (drop-newest);
@@ -187,6 +187,13 @@ constexpr option kOptions[] = {
   std::exit(std::fflush(stdout) == 0 ? 0 : static_cast<int>(ExitCode::kSpool));
 }
 
+// Of two values the later one would win unseen.
+void CheckRepeated(int letter) {
+  if (letter == 'i' || letter == kFlows) return;
+  const auto* const named = std::ranges::find(kOptions, letter, &option::val);
+  if (named->name != nullptr && named->has_arg == required_argument) Refuse("--" + std::string(named->name) + " is given twice");
+}
+
 bool IsSameFile(const std::string& one, const std::string& other) {
   struct stat first = {};
   struct stat second = {};
@@ -248,10 +255,13 @@ std::string_view PrivacyName(const Options& options) {
 Options ParseOptions(int argc, char** argv) {
   constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
   constexpr std::uint64_t kLongestFlow = kLongestTimeoutUs / kMicrosecondsPerSecond;
+  constexpr std::uint64_t kLeastSegment = 1024;
   constexpr std::uint64_t kMostRingMb = 2047;  // libpcap takes the size as an int of bytes
   Options options;
+  std::set<int> seen;
   opterr = 0;
   for (int letter = 0; (letter = getopt_long(argc, argv, ":i:r:f:s:c:w:hV", kOptions, nullptr)) != -1;) {
+    if (!seen.insert(letter).second) CheckRepeated(letter);
     switch (letter) {
       case 'i': options.interfaces.emplace_back(optarg); break;
       case 'r': options.file = optarg; break;
@@ -261,7 +271,7 @@ Options ParseOptions(int argc, char** argv) {
       case 'w': options.plain_file = optarg; break;
       case kSensor: options.sensor = SensorName(optarg); break;
       case kSpool: options.spool = optarg; break;
-      case kRotateBytes: options.rotate_bytes = Number("rotate-bytes", optarg, 1, kAny); break;
+      case kRotateBytes: options.rotate_bytes = Number("rotate-bytes", optarg, kLeastSegment, kAny); break;
       case kRotateSeconds: options.rotate_seconds = Number("rotate-seconds", optarg, 1, kAny / 1'000'000); break;
       case kRingMb: options.ring_mb = Number("ring-mb", optarg, 1, kMostRingMb); break;
       case kSpoolMb: options.spool_mb = Number("spool-mb", optarg, 0, kAny >> 20); break;

@@ -70,8 +70,8 @@ CryptoPan::Key ReadKey(const std::string& path) {
   while (text.size() > 2 * key.size() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   const bool is_hex = text.size() == 2 * key.size() && std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c); });
   if (!in || (text.size() != key.size() && !is_hex)) {
-    throw SensorError(ExitCode::kSettings, "--anonymise " + path + ": wants a file with 32 bytes or 64 hexadecimal digits; "
-                                           "make one with: openssl rand -hex 32 > " + path);
+    const std::string problem = in ? "is no key, which is 32 bytes or 64 hexadecimal digits" : "cannot be read";
+    throw SensorError(ExitCode::kSettings, "--anonymise " + path + ": " + problem + "; make one in a new file with: openssl rand -hex 32 > weir.key");
   }
   for (std::size_t i = 0; i < key.size(); ++i) {
     key[i] = static_cast<std::uint8_t>(is_hex ? std::stoi(text.substr(2 * i, 2), nullptr, 16) : text[i]);

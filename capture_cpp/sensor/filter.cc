@@ -1,6 +1,7 @@
 #include "filter.h"
 
 #include <array>
+#include <exception>
 #include <memory>
 
 #include "events.h"
@@ -22,6 +23,9 @@ constexpr std::array<LinkPair, 6> kRenumbered = {{
     {DLT_ATM_CLIP, 106},
     {DLT_PFSYNC, 246},
 }};
+
+// A filter that works on none of these works on nothing.
+constexpr std::array<int, 6> kCommonDlts = {DLT_EN10MB, DLT_RAW, DLT_LINUX_SLL2, DLT_IEEE802_11_RADIO, DLT_PPP, DLT_PFLOG};
 
 }  // namespace
 
@@ -49,13 +53,17 @@ std::string FilterMistake(const std::string& text, const std::string& link_name,
 }
 
 FileFilter::FileFilter(std::string text, std::uint32_t snaplen) : text_(std::move(text)), snaplen_(snaplen) {
-  constexpr std::uint32_t kEthernet = 1;
   if (text_.empty()) return;
-  try {
-    ProgramFor(kEthernet);  // names of hosts and services can still be looked up now
-  } catch (const SensorError&) {
-    // It may make sense for the link type that comes; if not, that is the time to say so.
+  std::exception_ptr mistake;
+  for (const int dlt : kCommonDlts) {
+    try {
+      ProgramFor(LinkTypeOfDlt(dlt));  // names of hosts and services can still be looked up now
+      return;  // should it make no sense for the link type that comes, that is the time to say so
+    } catch (const SensorError&) {
+      if (!mistake) mistake = std::current_exception();
+    }
   }
+  std::rethrow_exception(mistake);
 }
 
 FileFilter::~FileFilter() {

@@ -77,7 +77,8 @@ def capture(binary: Path, tmp_path: Path) -> Callable[..., Run]:
 
     def run(*arguments: object, spool: Path | None = None, stdin: bytes | None = None) -> Run:
         folder = spool or tmp_path / "spool"
-        command = [str(binary), "--sensor", "lab", "--spool", str(folder), *map(str, arguments)]
+        name = [] if "--sensor" in arguments else ["--sensor", "lab"]
+        command = [str(binary), *name, "--spool", str(folder), *map(str, arguments)]
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=60)
         stderr = done.stderr.decode()
         return Run(done.returncode, stderr, parse_events(stderr), folder)

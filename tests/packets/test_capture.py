@@ -59,6 +59,7 @@ def test_a_filter_that_does_not_compile_is_refused_by_its_text(capture, write_pc
     run = capture("-r", write_pcap(pcaps.steady(3)), "-f", "tcp prot 80")
     assert run.code == 2
     assert 'the filter "tcp prot 80" does not work on EN10MB' in run.stderr
+    assert run.events == []  # it never began
     assert not list(run.spool.glob("[!.]*"))
 
 
@@ -209,8 +210,14 @@ def test_a_file_that_is_not_there_is_named(capture, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-r", "x", "--rotate-bytes", "many"], '--rotate-bytes wants a whole number from 1 to 9223372036854775807, not "many"'),
+        (
+            ["-r", "x", "--rotate-bytes", "many"],
+            '--rotate-bytes wants a whole number from 1024 to 9223372036854775807, not "many"',
+        ),
+        (["-r", "x", "--rotate-bytes", "1"], "--rotate-bytes wants a whole number from 1024"),
         (["-r", "x", "-s", "0"], "--snaplen wants"),
+        (["-r", "x", "--spool", "elsewhere"], "--spool is given twice"),
+        (["-r", "x", "-r", "y"], "--read is given twice"),
         (["-r", "x", "-i", "lo"], "either an interface (-i) or a file (-r)"),
         (["--sensor", "../x", "-r", "x"], "--sensor wants"),
         (["-r", "x", "--when-full", "weep"], "--when-full wants drop-newest, drop-oldest or stop"),
@@ -380,7 +387,14 @@ def test_a_key_file_that_holds_no_key_is_refused(capture, write_pcap, pcaps, tmp
     (tmp_path / "key").write_text("too short")
     run = capture("-r", write_pcap(pcaps.steady(1)), "--anonymise", tmp_path / "key")
     assert run.code == 2
-    assert "wants a file with 32 bytes or 64 hexadecimal digits" in run.stderr
+    assert f"{tmp_path / 'key'}: is no key, which is 32 bytes or 64 hexadecimal digits" in run.stderr
+    assert "> weir.key" in run.stderr  # not over what is there
+
+
+def test_a_key_file_that_is_not_there_is_named(capture, write_pcap, pcaps, tmp_path):
+    run = capture("-r", write_pcap(pcaps.steady(1)), "--anonymise", tmp_path / "key")
+    assert run.code == 2
+    assert f"{tmp_path / 'key'}: cannot be read" in run.stderr
 
 
 def test_the_sensor_page_names_every_event():

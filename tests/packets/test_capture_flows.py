@@ -138,7 +138,11 @@ def test_rows_that_a_full_disk_cannot_take_are_counted_and_no_line_is_torn(flows
         (["--flows", "csv:-"], "the format is json, arrow, ipfix or netflow9"),
         (["--flows", "json:-", "--flows", "arrow:-"], "two --flows to stdout would be mixed up"),
         (["--flows", "json:-", "-w", "-"], "both to stdout"),
-        (["--flows", "json:/nowhere/at/all"], "/nowhere/at/all: cannot be opened for flows: No such file or directory"),
+        (
+            ["--flows", "json:/nowhere/at/all"],
+            "/nowhere/at/all: cannot be opened for flows: No such file or directory; make its folder first",
+        ),
+        (["--flows", "json:mqtts://broker.example:99999"], "a port from 1 to 65535"),
         (["--flows", "ipfix:udp://no-such-host.invalid"], "no-such-host.invalid"),
         (["--flows", "json:-", "--flows-idle", "3601"], "--flows-idle wants a whole number from 1 to 3600"),
         (["--flows", f"json:{GOLDEN}"], "flows.pcap, which is to be read; name another file"),

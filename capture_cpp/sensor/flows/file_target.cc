@@ -31,7 +31,8 @@ Descriptor Open(const FlowDestination& to) {
 
 FileTarget::FileTarget(const FlowDestination& destination, std::unique_ptr<Encoder> encoder)
     : name_(destination.text), encoder_(std::move(encoder)), file_(Open(destination)) {
-  if (!file_.open()) throw SensorError(ExitCode::kSpool, destination.path + ": cannot be opened for flows: " + std::strerror(errno));
+  if (!file_.open()) throw SensorError(ExitCode::kSpool, destination.path + ": cannot be opened for flows: " + std::strerror(errno) +
+                                                                       (errno == ENOENT ? "; make its folder first" : ""));
   struct stat facts = {};
   is_regular_ = ::fstat(file_.get(), &facts) == 0 && S_ISREG(facts.st_mode);
 }

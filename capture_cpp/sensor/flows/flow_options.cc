@@ -46,7 +46,7 @@ void ParseHost(std::string_view text, std::uint16_t port, FlowDestination* out) 
   }
   const bool is_plain_name = is_bracketed || out->host.find_first_of(":/@[] ") == std::string::npos;
   if (out->host.empty() || out->port == 0 || !is_plain_name) {
-    Refuse("--flows " + out->text + ": behind // comes a host and, where it is not the usual one, a port, as in broker.example:8883");
+    Refuse("--flows " + out->text + ": behind // comes a host and, where it is not the usual one, a port from 1 to 65535, as in broker.example:8883");
   }
 }
 

@@ -273,11 +273,11 @@ std::unique_ptr<ByteSource> Unpacked(const std::string& path, std::unique_ptr<By
 std::unique_ptr<ByteSource> OpenByteSource(const std::string& path) {
   Descriptor file(path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number() < 0) {
-    throw CaptureError(path, 0, std::string("cannot be opened: ") + std::strerror(errno) + "; check the name and the rights");
+    throw CaptureError(path, std::string("cannot be opened: ") + std::strerror(errno) + "; check the name and the rights");
   }
   struct stat status {};
   if (fstat(file.number(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    throw CaptureError(path, 0, "is a folder; name the capture files in it");
+    throw CaptureError(path, "is a folder; name the capture files in it");
   }
   return Unpacked(path, std::make_unique<PlainFile>(path, std::move(file)));
 }

@@ -109,7 +109,10 @@ bool CaptureFile::EndTail() {
   return false;
 }
 
-void CaptureFile::Refuse(std::uint64_t offset, const std::string& what) const { throw CaptureError(name_, offset, what); }
+void CaptureFile::Refuse(std::uint64_t offset, const std::string& what) const {
+  const bool has_advice = what.find(';') != std::string::npos;
+  throw CaptureError(name_, offset, what + (has_advice ? "" : "; the file is damaged here: fetch or capture it again"));
+}
 
 void CaptureFile::ReadMagic() {
   if (!Ensure(sizeof(std::uint32_t))) {
@@ -183,7 +186,7 @@ bool CaptureFile::NextPcapng(Record* record) {
     if (raw_type == kSection) {
       const auto magic = ReadLittle<std::uint32_t>(Ahead(), 8);
       if (magic != kByteOrderMagic && magic != __builtin_bswap32(kByteOrderMagic)) {
-        Refuse(offset_, "section has no byte-order magic; the file is damaged here");
+        Refuse(offset_, "section has no byte-order magic");
       }
       order_ = Order(magic != kByteOrderMagic);
     } else if (interfaces_.empty() && offset_ == 0) {
@@ -209,7 +212,7 @@ bool CaptureFile::NextPcapng(Record* record) {
     }
     const Bytes whole = Ahead().first(length);
     if (order_.Read32(whole, length - 4) != length) {
-      Refuse(offset_, "block's two lengths differ; the file is damaged here");
+      Refuse(offset_, "block's two lengths differ");
     }
     const Bytes block = whole.subspan(kBlockHeaderBytes, length - kBlockFrameBytes);
     record->offset = offset_;
@@ -280,7 +283,7 @@ void CaptureFile::ReadInterfaceOptions(Bytes options, Interface* interface) {
       return;
     }
     if (kOptionHeaderBytes + size > options.size()) {
-      Refuse(offset_, "interface option runs past the end of its block; the file is damaged here");
+      Refuse(offset_, "interface option runs past the end of its block");
     }
     const Bytes value = options.subspan(kOptionHeaderBytes, size);
     if (code == kOptionTimeResolution && size == 1) {

@@ -272,7 +272,7 @@ def test_a_broken_capture_is_refused_with_name_place_and_advice(tmp_path: Path, 
     broken.write_bytes((GOLDEN / "flows.pcap").read_bytes()[:24] + struct.pack("<IIII", 0, 0, 1 << 31, 60) + b"x" * 60)
     with pytest.raises(CaptureError, match=rf"{broken}:24: record claims 2147483648 bytes.*editcap"):
         flows_of(broken)
-    with pytest.raises(CaptureError, match=r"none.pcap:0: cannot be opened: No such file or directory; check"):
+    with pytest.raises(CaptureError, match=r"none.pcap: cannot be opened: No such file or directory; check"):
         flows_of(tmp_path / "none.pcap")
     with pytest.raises(CaptureError, match="is a folder"):
         flows_of(tmp_path)

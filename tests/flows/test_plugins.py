@@ -148,6 +148,7 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
     "lacks a name": (lambda text: text.replace("PORTS", "PORT"), "lacks PORTS"),
     "column of another": (lambda text: text.replace('"noisy_n"', '"bytes_fwd"'), "columns are called noisy_"),
     "name of the core": (lambda text: text.replace('"noisy"', '"app"'), "columns are called app_"),
+    "type of a column": (lambda text: text.replace('"int32"', '"bigint"'), "'bigint' is no type of a column; give string"),
     "port out of range": (lambda text: text.replace("5683", "70000"), "at least one port"),
 }
 

@@ -89,6 +89,8 @@ def test_a_file_of_flows_is_whole_or_not_there_and_never_a_capture(many: Path, t
     capture.write_bytes(many.read_bytes())
     with pytest.raises(SettingsError, match="is a capture that is to be read"):
         flows_to_file([capture], capture)
+    with pytest.raises(SettingsError, match="nowhere is no folder; make it first"):
+        flows_to_file([capture], tmp_path / "nowhere" / "flows.parquet")
     with pytest.raises(SettingsError, match="is a folder"):
         flows_to_file([capture], tmp_path)
     (tmp_path / "bad.pcap").write_bytes(b"nothing of the kind")

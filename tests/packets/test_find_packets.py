@@ -330,6 +330,7 @@ def test_a_lone_segment_cut_in_the_middle_gives_what_lies_before(site, pcaps) ->
     lone.write_bytes(packed)
     found = jobs.find_packets(Query(), site.out, places=[lone])
     assert found["damaged"] == [f"{lone}:0: ends inside a record; was it cut?"]
+    assert found["bytes_read"] == found["bytes_stored"] == len(packed)  # its head is not read twice
     assert plain.startswith(site.out.read_bytes()[24:][:1000], 24)
     assert found["packets"] > 50
 
@@ -397,12 +398,17 @@ def test_places_without_segments_are_refused(site) -> None:
             jobs.find_packets(Query(), site.out, places=[place])
     with pytest.raises(StoreError, match=r"1_packets/north: no segments of that time"):
         jobs.find_packets(Query(), site.out, sensor="north")
+    with pytest.raises(SettingsError, match="--sensor north: no segment here is of it; they are of east, west"):
+        jobs.find_packets(Query(), site.out, places=[site.spool], sensor="north")
     assert not site.out.exists()
 
 
+def test_a_file_in_a_folder_that_is_not_there_is_refused(site) -> None:
+    with pytest.raises(SettingsError, match="nowhere is no folder; make it first"):
+        jobs.find_packets(Query(), site.folder / "nowhere" / "found.pcap", places=[site.spool])
+
+
 def test_a_file_that_cannot_be_written_leaves_nothing(site) -> None:
-    with pytest.raises(StoreError, match="cannot be written: No such file or directory"):
-        jobs.find_packets(Query(), site.folder / "absent" / "x.pcap", places=[site.spool])
     before = set(site.folder.iterdir())
     site.out.mkdir()
     with pytest.raises(StoreError, match=r"found\.pcap: cannot be written"):

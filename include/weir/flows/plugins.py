@@ -158,6 +158,11 @@ def _plugin(name: str) -> Plugin:
     strange = [c.name for c in plugin.columns if not c.name.startswith(f"{plugin.name}_") or not _NAME.fullmatch(c.name)]
     if strange or not plugin.columns:
         raise SettingsError(f"{where}: {strange[0] if strange else 'COLUMNS'}: columns are called {plugin.name}_ and something")
+    unknown = [
+        f"{column.name}: {column.dtype!r}" for column in plugin.columns if column.dtype not in ("string", "float64", *_RANGES)
+    ]
+    if unknown:
+        raise SettingsError(f"{where}: {unknown[0]} is no type of a column; give string, int32, int64 or float64")
     if not plugin.ports or not all(0 <= port <= 65_535 for port in plugin.ports) or not 0 <= plugin.protocol <= 255:
         raise SettingsError(f"{where}: PROTOCOL must be an IP protocol number and PORTS at least one port")
     return plugin

@@ -109,6 +109,8 @@ def find_packets(
     from weir.packets.find import Cost, open_segments
 
     if isinstance(out, Path):
+        if not out.parent.is_dir():
+            raise SettingsError(f"packets: {out.parent} is no folder; make it first, or name another file with --out")
         _refuse_source(out, places)
     cost, told = Cost(), Counts()
     store = None if places and not alert_id else site_store()
@@ -201,7 +203,11 @@ def _in_folders(places: Sequence[Path], sensor: str, cost: Cost) -> list[Segment
 
     found, missing = folder.segments(places)
     cost.damaged += missing
-    return [one for one in found if not sensor or one.manifest is None or one.manifest.sensor_id == sensor]
+    chosen = [one for one in found if not sensor or one.manifest is None or one.manifest.sensor_id == sensor]
+    if found and not chosen:
+        there = ", ".join(sorted({one.manifest.sensor_id for one in found if one.manifest}))
+        raise SettingsError(f"packets: --sensor {sensor}: no segment here is of it; they are of {there}")
+    return chosen
 
 
 def _in_store(store: Store, queries: Sequence[Query], sensor: str, cost: Cost, told: Counts) -> Iterator[Segment]:

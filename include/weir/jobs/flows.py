@@ -60,7 +60,8 @@ def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
         raise SettingsError(f"flows: {out} is a folder; name the Parquet file to write in it")
     if any(capture.resolve() == out.resolve() for capture in captures):
         raise SettingsError(f"flows: {out} is a capture that is to be read; name another file with --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if not out.parent.is_dir():
+        raise SettingsError(f"flows: {out.parent} is no folder; make it first, or name another file with --out")
     hidden = out.with_name(f".{out.name}.part")
     try:
         counts = _write_flows(captures, hidden)

@@ -69,11 +69,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class Opened:
-    """A segment that may hold something wanted, its capture header, and which frames to read (all where None)."""
+    """A segment that may hold something wanted, its capture header, and which frames to read (all where None).
+
+    ``head`` are the first bytes of its file, which were read for the header.
+    """
 
     segment: Segment
     form: Form
     frames: tuple[Frame, ...] | None
+    head: bytes
 
 
 @dataclass(frozen=True)
@@ -107,14 +111,15 @@ def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: C
         if chosen == ():
             continue
         try:
-            form = _form(segment, chosen, cost)
+            head = _head(segment, chosen, cost)
+            form = _form(segment, chosen, head)
         except (CaptureError, AbsentError) as error:
             cost.damaged.append(_named(error, segment, 0))
             continue
         if segment.whole_because:
             cost.read_whole.append(f"{segment.name}: {segment.whole_because}")
         if form:
-            opened.append(Opened(segment, form, chosen))
+            opened.append(Opened(segment, form, chosen, head))
     cost.segments_read = len(opened)
     return opened
 
@@ -129,12 +134,17 @@ def _chosen(segment: Segment, queries: Sequence[Query]) -> tuple[Frame, ...] | N
     return None if segment.whole_because else frames(known, queries)
 
 
-def _form(segment: Segment, chosen: tuple[Frame, ...] | None, cost: Cost) -> Form | None:
-    """The capture header; None for a segment without packets."""
+def _head(segment: Segment, chosen: tuple[Frame, ...] | None, cost: Cost) -> bytes:
+    """The frame with the capture header, or as much of the file as surely has it."""
     is_indexed = segment.manifest is not None and chosen is not None
     size = segment.manifest.frames[0].offset if segment.manifest and is_indexed else segment.file_bytes
-    size = min(size, HEAD_BYTES)
-    head = first_bytes(_fetch(segment, 0, size, cost))
+    return _fetch(segment, 0, min(size, HEAD_BYTES), cost)
+
+
+def _form(segment: Segment, chosen: tuple[Frame, ...] | None, packed: bytes) -> Form | None:
+    """The capture header; None for a segment without packets."""
+    is_indexed = segment.manifest is not None and chosen is not None
+    head = first_bytes(packed)
     if not head and not is_indexed:
         return None
     form = Form.read(head)
@@ -185,7 +195,7 @@ def _read(run: _Run, queries: Sequence[Query], cost: Cost) -> Iterator[tuple[int
     """Wanted packets, each with the place of its frame in the file."""
     segment, form = run.opened.segment, run.opened.form
     if not run.frames:
-        yield from ((0, packet) for packet in _read_whole(segment, form, queries, cost))
+        yield from ((0, packet) for packet in _read_whole(run.opened, queries, cost))
         return
     begin, end = run.frames[0].offset, run.frames[-1].offset + run.frames[-1].length
     try:
@@ -220,9 +230,11 @@ def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query])
     return wanted
 
 
-def _read_whole(segment: Segment, form: Form, queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
+def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
+    segment, form, head = opened.segment, opened.form, opened.head
     try:
-        packed = _fetch(segment, 0, segment.file_bytes, cost)
+        rest = segment.file_bytes - len(head)
+        packed = head + (_fetch(segment, len(head), rest, cost) if rest else b"")
         said, digest = segment.manifest, hashlib.sha256(packed).hexdigest()
         if said and (len(packed), digest) != (said.file_bytes, said.sha256):
             words = f"its manifest says {said.file_bytes} with {said.sha256}"

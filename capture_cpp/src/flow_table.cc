@@ -280,7 +280,7 @@ void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t sid
 // The record of a flow that has its third packet, at the latest.
 FlowRecord& FlowTable::RecordOf(std::uint32_t slot) {
   FlowHead& head = heads_[slot];
-  if (head.HasRecord()) [[likely]] {
+  if (head.HasRecord()) {
     return records_[head.record];
   }
   if (free_records_.empty()) {
@@ -367,7 +367,7 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   if (head.record == kSingle) {
     columns_->AppendSingle(head, first, shown);
   } else if (head.record == kPair) {
-    FlowRecord record;
+    FlowRecord& record = records_[kSingle];  // which no flow has
     BeginRecord(head, first, seconds_[slot], &record);
     columns_->Append(head, first, record, shown);
   } else {

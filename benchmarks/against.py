@@ -47,10 +47,11 @@ def in_turns(name: str, ours: Callable[[], Run], capture: Path, rounds: int) -> 
     return Turns(least(mine), least(others), found, peer)
 
 
-def to_parquet(sample: Sample) -> Run:
+def to_parquet(sample: Sample, reads_payload: bool = True) -> Run:
     """The whole of ``weir flows``, interpreter and imports included."""
+    files = {} if reads_payload else {"params.yaml": "flows:\n  parse_applications: false\n"}
     with tempfile.TemporaryDirectory(dir=peers.PLACE.parent) as folder:
-        taken = run([WEIR, "flows", ready(sample), "--out", Path(folder) / "flows.parquet"])
+        taken = run([WEIR, "flows", ready(sample), "--out", Path(folder) / "flows.parquet"], files=files)
     if counted(taken.output, "read") != sample.packets:
         raise WrongError(f"weir flows read {counted(taken.output, 'read')} of {sample.packets} packets of {sample.name}")
     return taken
@@ -71,15 +72,20 @@ def compared(id_: str, what: str, turns: Turns, promised: float | None, ours: st
 
 
 def nfstream(mix: Sample, stress: Sample) -> Iterator[Figure]:
-    """P1: capture to Parquet with all statistical columns, against nfstream with its own."""
+    """P1: capture to Parquet with all statistical columns, against nfstream with its own; payload unread, then read."""
     for sample, promised in ((mix, 20), (STRESS1M, 40)):
-        what = f"capture to Parquet against nfstream, {sample.name}"
+        what = f"capture to Parquet against nfstream, payload not read, {sample.name}"
         try:
-            turns = in_turns("nfstream", partial(to_parquet, sample), ready(sample), ROUNDS)
+            turns = in_turns("nfstream", partial(to_parquet, sample, False), ready(sample), ROUNDS)
         except AbsentError as why:
             yield absent("P1", what, why)
-        else:
-            yield compared("P1", what, turns, promised)
+            continue
+        yield compared("P1", what, turns, promised)
+        ours = least([to_parquet(sample) for _ in range(ROUNDS)])
+        what = f"the same where Weir reads payload, {sample.name}"
+        yield compared("P1", what, turns._replace(ours=ours), None)
+        both = in_turns("nfstream_ndpi", partial(to_parquet, sample), ready(sample), ROUNDS)
+        yield compared("P1", f"the same where both read payload, {sample.name}", both, None)
 
 
 def counters(mix: Sample, stress: Sample) -> Iterator[Figure]:

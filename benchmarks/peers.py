@@ -28,12 +28,13 @@ IDLE_S, ACTIVE_S = 120, 1_800
 MOST_FLOWS = 20_000_000
 NOBODY = "127.0.0.1:29995"  # softflowd has to send its flows somewhere
 
+AS_SHIPPED = 20  # packets that nfstream shows to nDPI, unless told otherwise
 NFSTREAM = """
 import sys
 from nfstream import NFStreamer
 
 if __name__ == "__main__":  # it starts processes that read this again
-    flows = NFStreamer(source=sys.argv[1], n_dissections=0, statistical_analysis=True, n_meters=1).to_pandas()
+    flows = NFStreamer(source=sys.argv[1], n_dissections=int(sys.argv[3]), statistical_analysis=True, n_meters=1).to_pandas()
     flows.to_parquet(sys.argv[2], compression="zstd", index=False)
     print(len(flows), int(flows["bidirectional_packets"].sum()), len(flows.columns))
 """
@@ -130,17 +131,22 @@ def version_of(program: Path, *question: str) -> str:
     return found[0] if found else "of unknown version"
 
 
-def nfstream() -> Peer:
-    """Flows with 48 statistics, without dissection, to pandas, to Parquet."""
+def nfstream(dissections: int = 0) -> Peer:
+    """Flows with 48 statistics, to pandas, to Parquet; nDPI looks at the payload of as many packets of each."""
     program = python("nfstream") / "python"
     script = PLACE / "nfstream.py_"
     script.write_text(NFSTREAM)
     return Peer(
         "nfstream",
         pinned("nfstream", "nfstream"),
-        lambda capture, out: [program, script, capture, out / "nfstream.parquet"],
+        lambda capture, out: [program, script, capture, out / "nfstream.parquet", dissections],
         lambda said, _: int(said.split()[-2]),
     )
+
+
+def nfstream_ndpi() -> Peer:
+    """The same with dissection, as it is shipped."""
+    return nfstream(AS_SHIPPED)._replace(name="nfstream with nDPI")
 
 
 def cicflowmeter() -> Peer:
@@ -193,6 +199,7 @@ def argus() -> Peer:
 
 
 PEERS = {peer.__name__: peer for peer in (nfstream, cicflowmeter, nfpcapd, softflowd, argus)}
+VARIANTS = {nfstream_ndpi.__name__: nfstream_ndpi}
 
 
 def get(name: str) -> Peer:
@@ -204,6 +211,6 @@ def get(name: str) -> Peer:
         it cannot be had; says why
     """
     try:
-        return PEERS[name]()
+        return (PEERS | VARIANTS)[name]()
     except (OSError, subprocess.SubprocessError) as error:
         raise AbsentError(f"{name}: {error}") from error

@@ -52,8 +52,14 @@ def warm(path: Path) -> None:
             pass
 
 
-def run(command: Command, *, environment: Mapping[str, str] | None = None, timeout_s: float = 1_800) -> Run:
-    """Run a program to its end, in an empty folder of its own; ``output`` is both streams together.
+def run(
+    command: Command,
+    *,
+    environment: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+    timeout_s: float = 1_800,
+) -> Run:
+    """Run a program to its end, in a folder of its own with ``files`` alone; ``output`` is both streams together.
 
     Raises
     ------
@@ -63,6 +69,8 @@ def run(command: Command, *, environment: Mapping[str, str] | None = None, timeo
     words = [str(part) for part in command]
     with tempfile.TemporaryDirectory() as folder:
         taken, said = Path(folder, "taken.json"), Path(folder, "said")
+        for name, text in (files or {}).items():
+            Path(folder, name).write_text(text)
         meter = [sys.executable, "-IS", str(METER), str(taken), *words]
         with said.open("wb") as out:
             begun = subprocess.Popen(

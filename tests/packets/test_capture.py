@@ -50,7 +50,8 @@ def test_wireshark_opens_a_segment_of_several_frames(capture, write_pcap, pcaps)
     assert segment.stat().st_size < 128 << 10  # beyond its first buffer, Wireshark 4.0 looks for frames in the wrong place
     fields = ["-T", "fields", "-e", "frame.time_epoch", "-e", "frame.len", "-e", "ip.id"]
     shown = [
-        subprocess.run(["tshark", "-n", "-r", path, *fields], check=True, capture_output=True).stdout for path in (source, segment)
+        subprocess.run(["tshark", "-n", "-r", path, *fields], check=True, capture_output=True).stdout
+        for path in (source, segment)
     ]
     assert shown[0].count(b"\n") == 6_000
     assert shown[0] == shown[1]

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <cstdio>
@@ -187,11 +188,11 @@ constexpr option kOptions[] = {
   std::exit(std::fflush(stdout) == 0 ? 0 : static_cast<int>(ExitCode::kSpool));
 }
 
-// Of two values the later one would win unseen.
+// Options that somebody may take for lists; of all others the later value counts, so that a service's defaults can be changed.
 void CheckRepeated(int letter) {
-  if (letter == 'i' || letter == kFlows) return;
-  const auto* const named = std::ranges::find(kOptions, letter, &option::val);
-  if (named->name != nullptr && named->has_arg == required_argument) Refuse("--" + std::string(named->name) + " is given twice");
+  constexpr std::array<int, 4> kOnceOnly = {'r', 'f', 'w', kSpool};
+  if (std::ranges::find(kOnceOnly, letter) == kOnceOnly.end()) return;
+  Refuse("--" + std::string(std::ranges::find(kOptions, letter, &option::val)->name) + " is given twice");
 }
 
 bool IsSameFile(const std::string& one, const std::string& other) {

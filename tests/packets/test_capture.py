@@ -233,6 +233,7 @@ def test_a_file_that_is_not_there_is_named(capture, tmp_path):
         (["-r", "x", "-s", "0"], "--snaplen wants"),
         (["-r", "x", "--spool", "elsewhere"], "--spool is given twice"),
         (["-r", "x", "-r", "y"], "--read is given twice"),
+        (["-r", "x", "-f", "tcp", "-f", "port 443"], "--filter is given twice"),
         (["-r", "x", "-i", "lo"], "either an interface (-i) or a file (-r)"),
         (["--sensor", "../x", "-r", "x"], "--sensor wants"),
         (["-r", "x", "--when-full", "weep"], "--when-full wants drop-newest, drop-oldest or stop"),
@@ -245,6 +246,11 @@ def test_a_wrong_argument_is_refused_in_words(capture, arguments, words):
     run = capture(*arguments)
     assert run.code == 2
     assert words in run.stderr
+
+
+def test_a_later_name_counts_so_that_a_service_can_be_given_another(capture, write_pcap, pcaps):
+    run = capture("--sensor", "host", "-r", write_pcap(pcaps.steady(3)), "--sensor", "lab2")
+    assert [manifest.sensor_id for manifest in believed(run.spool)] == ["lab2"]
 
 
 def test_a_second_sensor_of_the_same_name_is_refused_naming_the_first(binary, capture, tmp_path):

@@ -59,9 +59,8 @@ def stamp() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
 
 
-@cache
 def ready(sample: Sample) -> Path:
-    """A capture in the page cache, of whose kind the first packets were counted twice.
+    """A capture that is in the page cache now, of whose kind the first packets were counted twice.
 
     Raises
     ------

@@ -25,7 +25,7 @@ class FlowIndex {
   // What so many flows need at most, in bytes, while growing included.
   static std::size_t BytesFor(std::size_t flows);
 
-  void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[Home(TagOf(hash))], 1); }
+  void Prefetch(std::uint64_t hash) const { PrefetchLine(&buckets_[Home(TagOf(hash))]); }
 
   // The slot of `key`, or 0.
   std::uint32_t Find(std::uint64_t hash, const FlowKey& key) const;

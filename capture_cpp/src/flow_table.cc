@@ -78,7 +78,7 @@ void FlowTable::Prefetch(std::span<const Packet> packets) const {
   for (std::size_t i = 0; i < size; ++i) {
     slots[i] = index_.Guess(packets[i].hash);
     if (slots[i] != 0) {
-      __builtin_prefetch(&heads_[slots[i]], 1);
+      PrefetchLine(&heads_[slots[i]]);
     }
   }
   for (std::size_t i = 0; i < size; ++i) {
@@ -87,19 +87,19 @@ void FlowTable::Prefetch(std::span<const Packet> packets) const {
     }
     const FlowHead& head = heads_[slots[i]];
     if (!head.HasRecord()) {
-      __builtin_prefetch(&firsts_[slots[i]], 1);
-      __builtin_prefetch(&seconds_[slots[i]], 1);
+      PrefetchLine(&firsts_[slots[i]]);
+      PrefetchLine(&seconds_[slots[i]]);
       continue;
     }
     const FlowRecord& record = records_[head.record];
     const bool is_backward = packets[i].is_from_b != head.is_forward_from_b;
-    __builtin_prefetch(&record.sides[is_backward ? kBackward : kForward], 1);
-    __builtin_prefetch(&record.tcp, 1);
-    __builtin_prefetch(&record.stream, 1);
-    __builtin_prefetch(&record.rhythm, 1);
+    PrefetchLine(&record.sides[is_backward ? kBackward : kForward]);
+    PrefetchLine(&record.tcp);
+    PrefetchLine(&record.stream);
+    PrefetchLine(&record.rhythm);
     if (packets[i].payload > 0) {
-      __builtin_prefetch(record.bulks.data(), 1);
-      __builtin_prefetch(&record.bulks[1], 1);
+      PrefetchLine(record.bulks.data());
+      PrefetchLine(&record.bulks[1]);
     }
   }
 }
@@ -167,9 +167,9 @@ void FlowTable::AdvanceTo(std::int64_t time_us) {
 
 void FlowTable::PrefetchDue(const std::vector<std::uint32_t>& due, std::size_t i) const {
   if (i + 2 * kAhead < due.size()) {
-    __builtin_prefetch(&heads_[due[i + 2 * kAhead]]);
-    __builtin_prefetch(&firsts_[due[i + 2 * kAhead]]);
-    __builtin_prefetch(&seconds_[due[i + 2 * kAhead]]);
+    PrefetchLine(&heads_[due[i + 2 * kAhead]]);
+    PrefetchLine(&firsts_[due[i + 2 * kAhead]]);
+    PrefetchLine(&seconds_[due[i + 2 * kAhead]]);
   }
   if (i + kAhead / 2 < due.size()) {
     applications_.PrefetchFields(firsts_[due[i + kAhead / 2]].application);
@@ -183,7 +183,7 @@ void FlowTable::PrefetchDue(const std::vector<std::uint32_t>& due, std::size_t i
     }
     const auto* record = reinterpret_cast<const char*>(&records_[head.record]);
     for (std::size_t line = 0; line < sizeof(FlowRecord); line += kCacheLine) {
-      __builtin_prefetch(record + line);
+      PrefetchLine(record + line);
     }
   }
 }

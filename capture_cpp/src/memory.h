@@ -11,6 +11,15 @@ namespace weir {
 void* ReserveZeroed(std::size_t bytes);
 void ReleaseReserved(void* memory, std::size_t bytes);
 
+// Asks for the cache line at `address`, which will be needed soon; any address will do.
+//
+// The empty assembly is an effect that cannot be left out: GCC 12 takes a function that does nothing
+// but prefetch for one without effects and drops its calls, and the core ran a fifth slower.
+[[gnu::always_inline]] inline void PrefetchLine(const void* address) {
+  __builtin_prefetch(address);
+  asm volatile("");  // NOLINT(portability-no-assembler): it holds no instruction of any machine
+}
+
 template <typename Item>
 class LargeArray {
  public:

@@ -15,6 +15,7 @@
 
 #include "application/fields.h"
 #include "application/parser.h"
+#include "memory.h"
 
 namespace weir {
 
@@ -38,11 +39,11 @@ class Applications {
   bool Listen(const Segment& segment, std::uint32_t* index);
 
   // Ask for the memory that Take() will touch: first one, then the other.
-  void Prefetch(std::uint32_t index) const { __builtin_prefetch(&states_[index]); }
+  void Prefetch(std::uint32_t index) const { PrefetchLine(&states_[index]); }
   void PrefetchFields(std::uint32_t index) const {
     const auto* fields = reinterpret_cast<const char*>(states_[index].fields.get());
     for (std::size_t line = 0; fields != nullptr && line < sizeof(Fields); line += kLineBytes) {
-      __builtin_prefetch(fields + line);
+      PrefetchLine(fields + line);
     }
   }
 

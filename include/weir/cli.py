@@ -162,6 +162,8 @@ def flows(
 ) -> None:
     """Build flows: of captures into a Parquet file, or of the segments in the store.
 
+    A capture that cannot be read ends it and leaves no file; one that ends inside a record is taken as far as it goes.
+
     Example: weir flows monday.pcap tuesday.pcap.gz --out week.parquet
     """
     from weir import jobs

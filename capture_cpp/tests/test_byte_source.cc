@@ -100,7 +100,7 @@ TEST(ByteSource, NamesWhatItCannotOpen) {
     OpenByteSource("/nonexistent/capture.pcap");
     FAIL();
   } catch (const CaptureError& error) {
-    EXPECT_EQ(std::string(error.what()), "/nonexistent/capture.pcap:0: cannot be opened: No such file or directory; check the name and the rights");
+    EXPECT_EQ(std::string(error.what()), "/nonexistent/capture.pcap: cannot be opened: No such file or directory; check the name and the rights");
   }
 }
 

@@ -41,9 +41,8 @@ class Applications {
   // Ask for the memory that Take() will touch: first one, then the other.
   void Prefetch(std::uint32_t index) const { PrefetchLine(&states_[index]); }
   void PrefetchFields(std::uint32_t index) const {
-    const auto* fields = reinterpret_cast<const char*>(states_[index].fields.get());
-    for (std::size_t line = 0; fields != nullptr && line < sizeof(Fields); line += kLineBytes) {
-      PrefetchLine(fields + line);
+    if (const Fields* fields = states_[index].fields.get(); fields != nullptr) {
+      PrefetchLines(*fields);
     }
   }
 
@@ -69,6 +68,11 @@ class Applications {
     std::uint8_t segments = 0;
   };
   static constexpr std::size_t kLineBytes = 64;  // of the cache
+  static void PrefetchLines(const Fields& fields) {
+    for (std::size_t line = 0; line < sizeof fields; line += kLineBytes) {
+      PrefetchLine(reinterpret_cast<const char*>(&fields) + line);
+    }
+  }
   using Directions = std::array<Direction, 2>;
   // Small, as it is looked at again when the flow ends; few conversations ever wait for more bytes.
   struct State {

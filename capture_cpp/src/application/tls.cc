@@ -32,12 +32,12 @@ std::string_view VersionName(std::uint16_t version) {
 }
 
 // A list of numbers of 16 bits; longer ones than any client sends are cut.
-// NOLINTBEGIN(cppcoreguidelines-pro-type-member-init): only what was added is read
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what was added is read
 class Numbers {
  public:
-  Numbers() = default;
-  explicit Numbers(Bytes bytes) {
-    // NOLINTEND(cppcoreguidelines-pro-type-member-init)
+  // Begins anew, with the list of these bytes; in place, as a copy would move all there is room for.
+  void Read(Bytes bytes) {
+    size_ = 0;
     for (std::size_t at = 0; at + 2 <= bytes.size(); at += 2) {
       Add(ReadBig16(bytes, at));
     }
@@ -82,7 +82,8 @@ std::string Alpn(Bytes extension, std::string_view* first) {
 
 std::uint16_t HighestOffered(Bytes extension) {
   Cursor list(extension);
-  const Numbers versions(list.Take(list.Take8()));
+  Numbers versions;
+  versions.Read(list.Take(list.Take8()));
   std::uint16_t highest = 0;
   for (const std::uint16_t version : versions.all()) {
     highest = IsVersion(version) ? std::max(highest, version) : highest;
@@ -119,7 +120,7 @@ bool ReadExtensions(Bytes bytes, Hello* hello) {
       hello->version = std::max(hello->version, HighestOffered(extension));
     } else if (type == kSignatureAlgorithms) {
       Cursor list(extension);
-      hello->signatures = Numbers(list.Take(list.Take16()));
+      hello->signatures.Read(list.Take(list.Take16()));
     }
   }
   return true;
@@ -173,7 +174,7 @@ bool ReadClientHello(Bytes body, char transport, Fields* fields) {
   const std::uint16_t legacy_version = cursor.Take16();
   cursor.Skip(kRandomBytes);
   cursor.Skip(cursor.Take8());
-  hello.ciphers = Numbers(cursor.Take(cursor.Take16()));
+  hello.ciphers.Read(cursor.Take(cursor.Take16()));
   cursor.Skip(cursor.Take8());
   if (!cursor.is_good() || hello.ciphers.all().empty()) {
     return false;

@@ -130,32 +130,20 @@ void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowRecord* 
   }
 }
 
-// What a record takes of a packet, from the wire or from a SecondPacket.
-struct Share {
-  std::int64_t time_us;
-  std::int64_t last_us;  // when the flow's packet before it came
-  std::uint32_t ip_bytes;
-  std::uint32_t payload;
-  std::uint32_t sequence;
-  std::uint16_t header;
-  std::uint16_t window;
-  std::uint16_t entropy;
-  std::uint8_t tcp_flags;
-  std::uint8_t odd_layers;
-};
-
-[[gnu::always_inline]] inline void AddShare(const FlowHead& head, const Share& packet, std::size_t side_index, FlowRecord* record) {
-  const std::int64_t time_us = packet.time_us;
+// Adds a packet; the one before it came at `last_us`. Inlined, so that a fresh one is never put together in memory.
+[[gnu::always_inline]] inline void Add(const FlowHead& head, const LaterPacket& packet, std::int64_t last_us, FlowRecord* record) {
+  const std::size_t side_index = packet.is_backward ? kBackward : kForward;
+  const std::int64_t time_us = last_us + packet.gap_us;
   Side& side = record->sides[side_index];
   Rhythm& rhythm = record->rhythm;
   const auto since_start_us = static_cast<std::uint32_t>(time_us - head.first_us);
-  const auto gap_us = static_cast<std::uint32_t>(time_us - packet.last_us);
+  const std::uint32_t gap_us = packet.gap_us;
   rhythm.gap_squares += std::uint64_t{gap_us} * gap_us;
   rhythm.gap_least = std::min(rhythm.gap_least, gap_us);
   rhythm.gap_most = std::max(rhythm.gap_most, gap_us);
   if (gap_us > kActivityPauseUs) {
-    if (packet.last_us > rhythm.active_since_us) {
-      AddSpell(static_cast<std::uint32_t>(packet.last_us - rhythm.active_since_us), &rhythm.active);
+    if (last_us > rhythm.active_since_us) {
+      AddSpell(static_cast<std::uint32_t>(last_us - rhythm.active_since_us), &rhythm.active);
     }
     AddSpell(gap_us, &record->idle);
     rhythm.active_since_us = time_us;
@@ -202,9 +190,9 @@ TcpStream BeginStream(const FirstPacket& first) {
   return StreamOf(first.tcp_flags, first.sequence, first.payload, first.window);
 }
 
-SecondPacket KeepSecond(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy) {
+LaterPacket Later(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy) {
   return {
-      .gap_us = static_cast<std::uint32_t>(time_us - head.first_us),
+      .gap_us = static_cast<std::uint32_t>(time_us - head.last_us),
       .ip_bytes = packet.ip_bytes,
       .sequence = packet.sequence,
       .payload = static_cast<std::uint16_t>(packet.payload),
@@ -212,43 +200,19 @@ SecondPacket KeepSecond(const FlowHead& head, const Packet& packet, std::int64_t
       .window = packet.window,
       .entropy = entropy,
       .tcp_flags = packet.tcp_flags,
-      .odd_layers = static_cast<std::uint8_t>(packet.odd_layers & ((1u << kOddLayers) - 1)),
+      .odd_layers = packet.odd_layers,
       .is_backward = side == kBackward,
   };
 }
 
-void BeginRecord(const FlowHead& head, const FirstPacket& first, const SecondPacket& second, FlowRecord* record) {
+void BeginRecord(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, FlowRecord* record) {
   BeginWithFirst(head, first, record);
-  const Share share{
-      .time_us = head.first_us + second.gap_us,
-      .last_us = head.first_us,
-      .ip_bytes = second.ip_bytes,
-      .payload = second.payload,
-      .sequence = second.sequence,
-      .header = second.header,
-      .window = second.window,
-      .entropy = second.entropy,
-      .tcp_flags = second.tcp_flags,
-      .odd_layers = second.odd_layers,
-  };
-  AddShare(head, share, second.is_backward ? kBackward : kForward, record);
+  Add(head, second, head.first_us, record);
 }
 
 void AddToRecord(
     const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy, FlowRecord* record) {
-  const Share share{
-      .time_us = time_us,
-      .last_us = head.last_us,
-      .ip_bytes = packet.ip_bytes,
-      .payload = packet.payload,
-      .sequence = packet.sequence,
-      .header = packet.header,
-      .window = packet.window,
-      .entropy = entropy,
-      .tcp_flags = packet.tcp_flags,
-      .odd_layers = packet.odd_layers,
-  };
-  AddShare(head, share, side, record);
+  Add(head, Later(head, packet, time_us, side, entropy), head.last_us, record);
 }
 
 }  // namespace weir

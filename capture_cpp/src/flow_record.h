@@ -1,7 +1,7 @@
 // What is kept of a flow while it lives: sums, not lists, so its size does not depend on its length.
 //
 // A flow's first packet needs a FlowHead and a FirstPacket, 96 bytes; the second one adds a
-// SecondPacket, 24 bytes, and the third one a FlowRecord, 448 bytes: a question with its answer is
+// LaterPacket, 24 bytes, and the third one a FlowRecord, 448 bytes: a question with its answer is
 // by far the commonest flow, and a refused connection another. Sums of squares are exact integers,
 // so nothing depends on the order of additions, and variances lose no digits.
 //
@@ -13,6 +13,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "memory.h"
 #include "oddity.h"
 #include "packet.h"
 #include "tcp_stream.h"
@@ -21,7 +22,6 @@ namespace weir {
 
 enum class EndReason : std::uint8_t { kIdle, kActive, kFinished, kForced, kTableFull };
 
-inline constexpr std::size_t kCacheLine = 64;
 inline constexpr std::size_t kForward = 0;
 inline constexpr std::size_t kBackward = 1;
 
@@ -66,9 +66,9 @@ struct FirstPacket {
 static_assert(sizeof(FirstPacket) == 32);
 inline constexpr std::uint32_t kMostCaptures = (1u << 29) - 1;
 
-// What the second packet brought, kept until a third one comes or the flow ends.
-struct SecondPacket {
-  std::uint32_t gap_us;  // since the first one
+// What a later packet brings; the second one is kept like this until a third one comes or the flow ends.
+struct LaterPacket {
+  std::uint32_t gap_us;  // since the one before it
   std::uint32_t ip_bytes;
   std::uint32_t sequence;
   std::uint16_t payload;  // at most kLargestIpv6Bytes less an IP header
@@ -76,10 +76,10 @@ struct SecondPacket {
   std::uint16_t window;
   std::uint16_t entropy;  // as in FirstPacket, if it is the first payload of its side
   std::uint8_t tcp_flags;
-  std::uint8_t odd_layers : kOddLayers;
-  bool is_backward : 1;
+  std::uint8_t odd_layers;
+  bool is_backward;
 };
-static_assert(sizeof(SecondPacket) == 24);
+static_assert(sizeof(LaterPacket) == 24);
 
 // One direction. Gaps fit 32 bits, and the sum of their squares 64, because no flow lasts longer
 // than kLongestTimeoutUs.
@@ -158,17 +158,16 @@ struct FlowRecord {
 };
 static_assert(sizeof(FlowRecord) == 448);
 
-// Keeps the second packet of a flow, of direction `side`, that came at `time_us`.
-SecondPacket KeepSecond(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy);
+// What a record takes of a packet of direction `side` that came at `time_us`, not before `head.last_us`.
+LaterPacket Later(const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy);
 
 // Fills `record` with the flow's first two packets.
-void BeginRecord(const FlowHead& head, const FirstPacket& first, const SecondPacket& second, FlowRecord* record);
+void BeginRecord(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, FlowRecord* record);
 
 // The stream of a flow that has only its first packet.
 TcpStream BeginStream(const FirstPacket& first);
 
-// Adds a packet of direction `side` that came at `time_us`, not before `head.last_us`. Its entropy
-// counts if it is the first payload of its side.
+// Adds a packet to it. `entropy` counts if it is of the first payload of its side.
 void AddToRecord(
     const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy, FlowRecord* record);
 

@@ -35,7 +35,7 @@ std::size_t FlowTable::FlowsIn(const FlowSettings& settings) {
   }
   const std::size_t memory_bytes = settings.memory_bytes - ApplicationBytes(settings) - KeptBytes(settings);
   constexpr std::size_t kFlowBytes =
-      sizeof(FlowHead) + sizeof(FirstPacket) + sizeof(SecondPacket) + sizeof(FlowRecord) + TimerWheel::kEntryBytes + 4 * sizeof(std::uint32_t);
+      sizeof(FlowHead) + sizeof(FirstPacket) + sizeof(LaterPacket) + sizeof(FlowRecord) + TimerWheel::kEntryBytes + 4 * sizeof(std::uint32_t);
   std::size_t least = 1;
   std::size_t most = std::min<std::size_t>(memory_bytes / kFlowBytes, std::numeric_limits<std::uint32_t>::max() - 1);
   while (least < most) {
@@ -178,12 +178,8 @@ void FlowTable::PrefetchDue(const std::vector<std::uint32_t>& due, std::size_t i
     applications_.Prefetch(firsts_[due[i + kAhead]].application);
     const FlowHead& head = heads_[due[i + kAhead]];
     index_.Prefetch(Hash(head.key, seed_));
-    if (!head.HasRecord()) {
-      return;
-    }
-    const auto* record = reinterpret_cast<const char*>(&records_[head.record]);
-    for (std::size_t line = 0; line < sizeof(FlowRecord); line += kCacheLine) {
-      PrefetchLine(record + line);
+    if (head.HasRecord()) {
+      PrefetchWhole(records_[head.record]);
     }
   }
 }
@@ -248,13 +244,7 @@ void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
       .icmp_type = packet.icmp_type,
       .icmp_code = packet.icmp_code,
   };
-  if (!packet.captured.empty() && settings_.parse_applications) {
-    firsts_[slot].entropy = EntropyOf(packet.captured);
-    Listen(slot, packet, kForward);
-  }
-  if (!keeper_.is_idle() && !packet.captured.empty()) {
-    keeper_.Add(slot, packet, kForward);
-  }
+  firsts_[slot].entropy = Hear(slot, packet, kForward, false);
 }
 
 // Shows the packet's payload to the parsers.
@@ -300,7 +290,7 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   const std::int64_t time_us = std::max(packet.time_us, head.last_us);
   if (head.record == kSingle) {
     const std::uint16_t entropy = Hear(slot, packet, side, side == kForward && firsts_[slot].payload > 0);
-    seconds_[slot] = KeepSecond(head, packet, time_us, side, entropy);
+    seconds_[slot] = Later(head, packet, time_us, side, entropy);
     head.record = kPair;
   } else {
     FlowRecord& record = RecordOf(slot);
@@ -319,7 +309,8 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
 }
 
 // Reads the packet's payload where that is wanted: its entropy, if it is the first of its side, or 0.
-std::uint16_t FlowTable::Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool has_payload) {
+// Inlined, as it is asked for every packet and most have nothing to read.
+[[gnu::always_inline]] inline std::uint16_t FlowTable::Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool has_payload) {
   if (packet.captured.empty()) {
     return 0;
   }

@@ -85,7 +85,7 @@ class FlowTable {
   std::size_t most_flows_;
   LargeArray<FlowHead> heads_;
   LargeArray<FirstPacket> firsts_;
-  LargeArray<SecondPacket> seconds_;
+  LargeArray<LaterPacket> seconds_;
   LargeArray<FlowRecord> records_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<std::uint32_t> free_records_;

@@ -20,6 +20,16 @@ void ReleaseReserved(void* memory, std::size_t bytes);
   asm volatile("");  // NOLINT(portability-no-assembler): it holds no instruction of any machine
 }
 
+inline constexpr std::size_t kCacheLine = 64;
+
+// Asks for every line of an object.
+template <typename Object>
+void PrefetchWhole(const Object& object) {
+  for (std::size_t at = 0; at < sizeof object; at += kCacheLine) {
+    PrefetchLine(reinterpret_cast<const char*>(&object) + at);
+  }
+}
+
 template <typename Item>
 class LargeArray {
  public:

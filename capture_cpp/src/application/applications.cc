@@ -164,7 +164,7 @@ std::unique_ptr<Fields> Applications::NewFields() {
   std::unique_ptr<Fields> fields = std::move(spares_.back());
   spares_.pop_back();
   if (!spares_.empty()) {
-    PrefetchLines(*spares_.back());  // the next one, which was put away long ago
+    PrefetchWhole(*spares_.back());  // the next one, which was put away long ago
   }
   fields->Clear();
   return fields;

@@ -42,7 +42,7 @@ class Applications {
   void Prefetch(std::uint32_t index) const { PrefetchLine(&states_[index]); }
   void PrefetchFields(std::uint32_t index) const {
     if (const Fields* fields = states_[index].fields.get(); fields != nullptr) {
-      PrefetchLines(*fields);
+      PrefetchWhole(*fields);
     }
   }
 
@@ -67,12 +67,6 @@ class Applications {
     std::uint32_t next_sequence = 0;
     std::uint8_t segments = 0;
   };
-  static constexpr std::size_t kLineBytes = 64;  // of the cache
-  static void PrefetchLines(const Fields& fields) {
-    for (std::size_t line = 0; line < sizeof fields; line += kLineBytes) {
-      PrefetchLine(reinterpret_cast<const char*>(&fields) + line);
-    }
-  }
   using Directions = std::array<Direction, 2>;
   // Small, as it is looked at again when the flow ends; few conversations ever wait for more bytes.
   struct State {

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # helpers that tests in several folders import, such as synthetic.py
+HERE = Path(__file__).parent
+# Helpers that tests in several folders import, such as synthetic.py, and the benchmarks, which stand beside one another.
+sys.path[:0] = [str(HERE), str(HERE.parent / "benchmarks")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,13 +8,13 @@ docs/referees.md says what is compared and what is not.
 import csv
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from by_published import conn_log, ipfixprobe_rows, micros, sent, zeek_sent
 from weir.flows.build import Flows
 from weir.schema import FLOWS, US_PER_S
 
@@ -25,13 +25,6 @@ ICMP = (1, 58)
 LONGEST_S = 3600  # Zeek has no idle timeout that would cut these captures
 TUPLE = ("src_ip", "src_port", "dst_ip", "dst_port")
 CIC = "cicids2017_sqli_4flows"
-
-
-def conn_log(path: Path) -> list[dict[str, str]]:
-    """The rows of a Zeek log."""
-    lines = path.read_text().splitlines()
-    names = next(line for line in lines if line.startswith("#fields")).split("\t")[1:]
-    return [dict(zip(names, line.split("\t"), strict=True)) for line in lines if not line.startswith("#")]
 
 
 def zeek_rows(path: Path) -> list[dict[str, str]]:
@@ -47,33 +40,13 @@ def zeek_rows(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("log", ZEEK, ids=lambda log: log.name.removesuffix(".conn.log"))
 def test_packets_and_bytes_are_those_that_zeek_counted(log: Path, flows_of: Callable[..., Flows]) -> None:
     capture = log.with_name(log.name.removesuffix(".conn.log"))
-    table = flows_of(capture, idle_timeout_s=LONGEST_S, active_timeout_s=LONGEST_S).table
-    ours: Counter[Any] = Counter()
-    for row in table.to_pylist():
-        for is_fwd in (True, False):
-            ours += sent(row, is_fwd)
+    ours = sent(flows_of(capture, idle_timeout_s=LONGEST_S, active_timeout_s=LONGEST_S))
     zeeks: Counter[Any] = Counter()
     for line in zeek_rows(log):
         zeeks += zeek_sent(line, "orig", "resp")
         zeeks += zeek_sent(line, "resp", "orig")
     assert zeeks
     assert {key: ours[key] for key in zeeks} == dict(zeeks)
-
-
-def sent(row: dict[str, Any], is_fwd: bool) -> Counter[Any]:
-    """Packets and bytes of one direction of our flow, by sender, receiver and protocol."""
-    ends = [(row["src_ip"], row["src_port"]), (row["dst_ip"], row["dst_port"])]
-    side = "fwd" if is_fwd else "bwd"
-    key = (*(ends if is_fwd else ends[::-1]), row["protocol"])
-    return Counter({(*key, "packets"): row[f"packets_{side}"], (*key, "bytes"): row[f"bytes_{side}"]})
-
-
-def zeek_sent(line: dict[str, str], sender: str, receiver: str) -> Counter[Any]:
-    """The same of Zeek's; its ports of ICMP are type and code, ours 0."""
-    protocol = int(line["ip_proto"])
-    ends = [(line[f"id.{end}_h"], 0 if protocol in ICMP else int(line[f"id.{end}_p"])) for end in (sender, receiver)]
-    key = (*ends, protocol)
-    return Counter({(*key, "packets"): int(line[f"{sender}_pkts"]), (*key, "bytes"): int(line[f"{sender}_ip_bytes"])})
 
 
 def test_durations_are_those_of_zeek_whose_clock_stops_when_both_sides_closed(
@@ -142,23 +115,6 @@ def test_flows_are_those_of_ipfixprobe_to_the_microsecond(truth: Path, flows_of:
     names = (*TUPLE, "protocol", "start_us", "packets_fwd", "packets_bwd", "bytes_fwd", "bytes_bwd")
     ours = Counter((*(r[name] for name in names), r["start_us"] + r["duration_us"]) for r in table.to_pylist())
     assert ours == ipfixprobe_rows(truth)
-
-
-def ipfixprobe_rows(path: Path) -> Counter[Any]:
-    """Rows of its output; the line of names stands last, because the file is sorted."""
-    lines = path.read_text().splitlines()
-    names = [name.split()[1] for name in lines[-1].split(",")]
-    rows = [dict(zip(names, line.split(","), strict=True)) for line in lines[:-1]]
-    ends = [(r["SRC_IP"], int(r["SRC_PORT"]), r["DST_IP"], int(r["DST_PORT"]), int(r["PROTOCOL"])) for r in rows]
-    numbers = [tuple(int(r[name]) for name in ("PACKETS", "PACKETS_REV", "BYTES", "BYTES_REV")) for r in rows]
-    times = [(micros(r["TIME_FIRST"]), micros(r["TIME_LAST"])) for r in rows]
-    return Counter((*end, first, *number, last) for end, number, (first, last) in zip(ends, numbers, times, strict=True))
-
-
-def micros(iso: str) -> int:
-    """Microseconds since 1970 of a time in UTC."""
-    moment = datetime.fromisoformat(iso).replace(tzinfo=UTC)
-    return int(moment.timestamp()) * US_PER_S + moment.microsecond
 
 
 @pytest.mark.public_data

@@ -42,6 +42,7 @@ inline std::uint64_t ReadBig64(Bytes bytes, std::size_t at) {
 class Order {
  public:
   explicit Order(bool is_big = false) : is_big_(is_big) {}
+  bool is_big() const { return is_big_; }
   std::uint16_t Read16(Bytes bytes, std::size_t at) const {
     return is_big_ ? ReadBig16(bytes, at) : ReadLittle<std::uint16_t>(bytes, at);
   }

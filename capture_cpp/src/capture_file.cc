@@ -1,6 +1,7 @@
 #include "capture_file.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -132,7 +133,7 @@ void CaptureFile::ReadMagic() {
     if (ordered == kMagicMicroseconds || ordered == kMagicNanoseconds || ordered == kMagicModified) {
       kind_ = Kind::kPcap;
       order_ = Order(is_big);
-      ticks_per_us_ = ordered == kMagicNanoseconds ? 1'000 : 1;
+      ticks_per_us_ = ordered == kMagicNanoseconds ? kNsPerUs : 1;
       record_header_bytes_ = ordered == kMagicModified ? kModifiedHeaderBytes : kRecordHeaderBytes;
       ReadPcapHeader();
       return;
@@ -157,8 +158,12 @@ bool CaptureFile::NextPcap(Record* record) {
   if (!Ensure(record_header_bytes_)) {
     return EndTail();
   }
-  const Bytes header = Ahead();
-  const std::uint32_t captured = order_.Read32(header, 8);
+  auto [seconds, ticks, captured, wire_bytes] = ReadLittle<std::array<std::uint32_t, 4>>(Ahead(), 0);
+  if (order_.is_big()) [[unlikely]] {
+    for (std::uint32_t* word : {&seconds, &ticks, &captured, &wire_bytes}) {
+      *word = __builtin_bswap32(*word);
+    }
+  }
   if (captured > kLargestRecord) {
     Refuse(offset_, "record claims " + std::to_string(captured) +
                         " bytes, more than any capture holds; what lies before it can be saved, for example with editcap");
@@ -166,15 +171,17 @@ bool CaptureFile::NextPcap(Record* record) {
   if (!Ensure(record_header_bytes_ + captured)) {
     return EndTail();
   }
-  const Bytes whole = Ahead();
-  const std::uint32_t ticks = order_.Read32(whole, 4);
-  const std::uint32_t fraction = ticks / ticks_per_us_;
-  record->bytes = whole.subspan(record_header_bytes_, captured);
-  record->wire_bytes = std::max(order_.Read32(whole, 12), captured);
+  std::uint32_t rest_ns = 0;
+  if (ticks_per_us_ != 1) {
+    rest_ns = ticks % kNsPerUs;
+    ticks /= kNsPerUs;
+  }
+  record->bytes = Ahead().subspan(record_header_bytes_, captured);
+  record->wire_bytes = std::max(wire_bytes, captured);
   record->link_type = link_type_;
-  record->time_us = std::int64_t{order_.Read32(whole, 0)} * kUsPerS + fraction;
-  record->rest_ns = ticks % ticks_per_us_;
-  record->is_time_odd = fraction >= kUsPerS;
+  record->time_us = std::int64_t{seconds} * kUsPerS + ticks;
+  record->rest_ns = rest_ns;
+  record->is_time_odd = ticks >= kUsPerS;
   record->offset = offset_;
   Skip(record_header_bytes_ + captured);
   return true;

@@ -77,7 +77,8 @@ inline Outcome DecodeWhole(const IpHeader& ip, Layer* layer, TransportHeader* tr
 
 }  // namespace
 
-Outcome Decoder::Decode(const Record& record, Packet* packet) {
+// Not inlined, so that usual packets need not make room for what others need.
+[[gnu::noinline]] Outcome Decoder::DecodeByHeaders(const Record& record, Packet* packet) {
   Layer layer;
   layer.bytes = record.bytes;
   layer.wire_bytes = record.wire_bytes;

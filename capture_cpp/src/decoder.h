@@ -6,8 +6,10 @@
 #include "decode/ip.h"
 #include "decode/layer.h"
 #include "decode/transport.h"
+#include "decode/usual.h"
 #include "fragments.h"
 #include "hash.h"
+#include "link_type.h"
 #include "packet.h"
 
 namespace weir {
@@ -23,6 +25,9 @@ class Decoder {
   // or what a UDP port suggested turns out wrong, it belongs to the tunnel's own flow.
   Outcome Decode(const Record& record, Packet* packet);
 
+  // The same header by header, as Decode() does where a packet is not a usual one.
+  Outcome DecodeByHeaders(const Record& record, Packet* packet);
+
  private:
   Outcome DecodeInner(Layer* layer, Packet* packet);
   Outcome DecodeFragment(const IpHeader& ip, std::int64_t time_us, Layer* layer, TransportHeader* transport);
@@ -32,5 +37,16 @@ class Decoder {
   Fragments fragments_;
   Counts* odd_;
 };
+
+inline Outcome Decoder::Decode(const Record& record, Packet* packet) {
+  if (record.link_type == kLinkEthernet && DecodeUsual(record.bytes, record.wire_bytes, packet)) [[likely]] {
+    packet->time_us = record.time_us;
+    packet->offset = record.offset;
+    packet->hash = Hash(packet->key, seed_);
+    packet->odd_layers = 0;
+    return Outcome::kAccepted;
+  }
+  return DecodeByHeaders(record, packet);
+}
 
 }  // namespace weir

@@ -45,7 +45,7 @@ void FlowBuilder::Decode(const Record& record) {
   }
   packet.capture = captures_;
   table_.PrefetchBucket(packet);
-  if (++batch_size_ == batch_.size()) {
+  if (++batch_size_ == kBatch) {
     AddBatch();
   }
 }

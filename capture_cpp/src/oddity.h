@@ -49,7 +49,7 @@ class Oddities {
   constexpr void Add(const Oddities& others) { bits_ |= others.bits_; }
   constexpr void AddIf(bool is_odd, Oddity oddity) { bits_ |= static_cast<std::uint32_t>(is_odd) << static_cast<int>(oddity); }
   bool Has(Oddity oddity) const { return (bits_ & Bit(oddity)) != 0; }
-  std::uint32_t bits() const { return bits_; }
+  constexpr std::uint32_t bits() const { return bits_; }
 
  private:
   static constexpr std::uint32_t Bit(Oddity oddity) { return std::uint32_t{1} << static_cast<int>(oddity); }

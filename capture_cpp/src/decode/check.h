@@ -30,21 +30,25 @@ namespace weir {
   return odd;
 }
 
-// What the first byte of an IPv4 address may make odd: bit 0 of a source, bit 1 of a destination.
-inline constexpr auto kMayBeOdd4 = [] {
-  std::array<std::uint8_t, 256> bits{};
-  bits[0] = bits[127] = 0x03;
-  for (std::size_t first = 224; first < bits.size(); ++first) {
-    bits[first] = 0x01;
+// Whether the first byte of an IPv4 address may make a source, or a destination, odd.
+inline constexpr auto kOddDestinations4 = [] {
+  std::array<std::uint8_t, 256> may_be_odd{};
+  may_be_odd[0] = may_be_odd[127] = 1;
+  return may_be_odd;
+}();
+inline constexpr auto kOddSources4 = [] {
+  std::array<std::uint8_t, 256> may_be_odd = kOddDestinations4;
+  for (std::size_t first = 224; first < may_be_odd.size(); ++first) {
+    may_be_odd[first] = 1;
   }
-  return bits;
+  return may_be_odd;
 }();
 
 inline void CheckAddresses(const IpHeader& ip, Oddities* odd) {
   bool may_be_odd = ip.source == ip.destination;
   if (ip.version == 4) {
-    const auto bits = [](const Address& address) { return kMayBeOdd4[static_cast<std::uint32_t>(address.low) >> 24]; };
-    may_be_odd |= ((bits(ip.source) & 0x01) | (bits(ip.destination) & 0x02)) != 0;
+    const auto first = [](const Address& address) { return static_cast<std::uint32_t>(address.low) >> 24; };
+    may_be_odd |= (kOddSources4[first(ip.source)] | kOddDestinations4[first(ip.destination)]) != 0;
   } else {
     may_be_odd |= ip.source.high == 0 || ip.destination.high == 0 || ip.source.high >> 56 == 0xff;
   }

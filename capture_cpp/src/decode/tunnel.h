@@ -107,6 +107,8 @@ inline void DecodeGtpU(Layer* layer) {
   }
 }
 
+inline constexpr std::size_t kInnerIpv6Bytes = 40;
+
 // Teredo (RFC 4380): IPv6 after optional authentication and origin indications. Its port is
 // translated on the way, so what proves it is a Teredo address and a length that fits exactly.
 inline void DecodeTeredo(Layer* layer, bool is_on_teredo_port) {
@@ -114,7 +116,6 @@ inline void DecodeTeredo(Layer* layer, bool is_on_teredo_port) {
   constexpr std::uint16_t kOrigin = 0x0000;
   constexpr std::size_t kOriginBytes = 8;
   constexpr std::size_t kAuthenticationBytes = 13;
-  constexpr std::size_t kIpv6Bytes = 40;
   constexpr std::uint32_t kTeredoPrefix = 0x20010000;
   layer->next = Next::kOther;
   if (is_on_teredo_port) {
@@ -127,7 +128,7 @@ inline void DecodeTeredo(Layer* layer, bool is_on_teredo_port) {
     }
   }
   const Bytes bytes = layer->bytes;
-  if (bytes.size() < kIpv6Bytes || bytes[0] >> 4 != 6 || ReadBig16(bytes, 4) + kIpv6Bytes != layer->wire_bytes) {
+  if (bytes.size() < kInnerIpv6Bytes || bytes[0] >> 4 != 6 || ReadBig16(bytes, 4) + kInnerIpv6Bytes != layer->wire_bytes) {
     return;
   }
   const bool has_teredo_address = ReadBig32(bytes, 8) == kTeredoPrefix || ReadBig32(bytes, 24) == kTeredoPrefix;
@@ -136,12 +137,13 @@ inline void DecodeTeredo(Layer* layer, bool is_on_teredo_port) {
   }
 }
 
+inline constexpr std::uint16_t kVxlanPort = 4789;
+inline constexpr std::uint16_t kGenevePort = 6081;
+inline constexpr std::uint16_t kGtpUPort = 2152;
+inline constexpr std::uint16_t kTeredoPort = 3544;
+
 // Looks behind a UDP header for a tunnel; kOther when there is none.
 inline void DecodeUdpTunnel(std::uint16_t source_port, std::uint16_t destination_port, Layer* layer) {
-  constexpr std::uint16_t kVxlanPort = 4789;
-  constexpr std::uint16_t kGenevePort = 6081;
-  constexpr std::uint16_t kGtpUPort = 2152;
-  constexpr std::uint16_t kTeredoPort = 3544;
   if (destination_port == kVxlanPort) {
     DecodeVxlan(layer);
   } else if (destination_port == kGenevePort) {
@@ -151,6 +153,14 @@ inline void DecodeUdpTunnel(std::uint16_t source_port, std::uint16_t destination
   } else {
     DecodeTeredo(layer, destination_port == kTeredoPort || source_port == kTeredoPort);
   }
+}
+
+// Whether it is worth looking, where the whole payload was captured; false only where DecodeUdpTunnel()
+// would say kOther.
+inline bool MayBeUdpTunnel(std::uint16_t source_port, std::uint16_t destination_port, Bytes payload) {
+  const auto is_known = [](std::uint16_t port) { return port == kVxlanPort || port == kGenevePort || port == kGtpUPort || port == kTeredoPort; };
+  const bool may_be_ipv6 = payload.size() >= kInnerIpv6Bytes && payload[0] >> 4 == 6 && ReadBig16(payload, 4) + kInnerIpv6Bytes == payload.size();
+  return is_known(destination_port) || is_known(source_port) || may_be_ipv6;
 }
 
 }  // namespace weir

@@ -12,6 +12,10 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
+
 #include "flow_record.h"
 #include "memory.h"
 
@@ -69,10 +73,16 @@ inline unsigned FlowIndex::Matches(const Bucket& bucket, std::uint32_t tag) {
   Lanes high;
   std::memcpy(&low, bucket.tags.data(), sizeof low);
   std::memcpy(&high, bucket.tags.data() + 4, sizeof high);
+#ifdef __SSE2__
+  const auto bits = [](Lanes equal) { return static_cast<unsigned>(_mm_movemask_ps(std::bit_cast<__m128>(equal))); };
+  constexpr unsigned kAllWays = (1u << kWays) - 1;  // the last lane is passed_on
+  return (bits(Lanes(low == tag)) | bits(Lanes(high == tag)) << 4) & kAllWays;
+#else
   const Lanes bits = (Lanes(low == tag) & Lanes{1, 2, 4, 8}) | (Lanes(high == tag) & Lanes{16, 32, 64, 0});
   const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(bits);
   const std::uint64_t both = halves[0] | halves[1];
   return static_cast<unsigned>(both | both >> 32);
+#endif
 }
 
 inline std::uint32_t FlowIndex::Find(std::uint64_t hash, const FlowKey& key) const {

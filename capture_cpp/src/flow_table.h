@@ -10,6 +10,7 @@
 // or on where memory lies, so the same packets give the same rows.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "flow_record.h"
 #include "hash.h"
 #include "memory.h"
+#include "options.h"
 #include "packet.h"
 #include "payload_keeper.h"
 #include "timer_wheel.h"
@@ -59,8 +61,10 @@ class FlowTable {
 
  private:
   static std::size_t FlowsIn(const FlowSettings& settings);
-  void Prefetch(std::span<const Packet> packets) const;
-  void AddOne(const Packet& packet);
+  // Slots that probably hold the flows of packets; 0 where there is none.
+  using Guesses = std::array<std::uint32_t, kBatch>;
+  Guesses Guess(std::span<const Packet> packets) const;
+  void AddOne(const Packet& packet, std::uint32_t guess);
   void MoveClock(std::int64_t time_us);
   void PrefetchDue(const std::vector<std::uint32_t>& due, std::size_t i) const;
   void Visit(std::uint32_t slot);

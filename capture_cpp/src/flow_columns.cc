@@ -115,6 +115,10 @@ void FlowColumns::AppendSingle(const FlowHead& head, const FirstPacket& first, E
   WriteSingle(head, first, reason, NextRow(), tile_.get());
 }
 
+void FlowColumns::AppendPair(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, EndReason reason) {
+  WritePair(head, first, second, reason, NextRow(), tile_.get());
+}
+
 void FlowColumns::Append(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason) {
   WriteRow(head, first, record, reason, NextRow(), tile_.get());
 }

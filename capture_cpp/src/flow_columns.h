@@ -1,11 +1,9 @@
 // Finished flows as columns: exactly those of schema.FLOWS, in that order.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "application/fields.h"
@@ -20,21 +18,13 @@ class FlowColumns {
   // Hands over a batch whenever so many rows are ready.
   explicit FlowColumns(FlowSink sink, std::int64_t batch_rows = kBatchRows);
 
-  // Adds the row of a flow of one packet, or of more.
+  // Adds the row of a flow of one packet, of two, or of more.
   void AppendSingle(const FlowHead& head, const FirstPacket& first, EndReason reason);
+  void AppendPair(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, EndReason reason);
   void Append(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason);
 
-  // Adds what is known of the application of the flow appended last, if anything.
-  void AppendFields(std::unique_ptr<Fields> fields);
-
-  // Calls `take` with each of the fields that were read since.
-  template <typename Take>
-  void GiveBackFields(const Take& take) {
-    for (std::unique_ptr<Fields>& fields : read_fields_) {
-      take(std::move(fields));
-    }
-    read_fields_.clear();
-  }
+  // Adds what is known of the application of the flow appended last.
+  void AppendFields(const Fields& fields);
 
   // Adds the payloads that were kept of the flow appended last, if any were.
   void AppendPayloads(FirstPayloads payloads);
@@ -47,9 +37,8 @@ class FlowColumns {
   void FlushTile();
   void FlushNumbers();
   void FlushTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const;
-  void FlushFieldNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) const;
-  void FlushFieldTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const;
-  void GatherFields();
+  void AppendText(TextField field, std::string_view text, std::size_t row);
+  void AppendNumber(NumberField field, std::int32_t number, std::size_t row);
   void HandOver();
   void TakeFreeBatch();
   std::shared_ptr<FlowBatch> NewBatch() const;
@@ -58,16 +47,6 @@ class FlowColumns {
   std::int64_t batch_rows_;
   std::unique_ptr<FlowTile> tile_;
   std::size_t tile_rows_ = 0;
-  std::array<std::unique_ptr<Fields>, kTileRows> fields_;  // of the tile's rows; none for most
-  bool has_fields_ = false;
-  // The tile's fields as columns, where it has any.
-  struct FieldTile {
-    std::array<std::uint64_t, kTextFields> said = {};  // a bit for each row that has the text
-    std::array<std::array<std::string_view, kTileRows>, kTextFields> texts;
-    std::array<std::array<std::int32_t, kTileRows>, kNumberFields> numbers = {};
-  };
-  std::unique_ptr<FieldTile> field_tile_ = std::make_unique<FieldTile>();
-  std::vector<std::unique_ptr<Fields>> read_fields_;
   std::shared_ptr<FlowBatch> batch_;                 // the one being filled
   std::vector<std::shared_ptr<FlowBatch>> batches_;  // all that were made, to be used again
 };

@@ -164,9 +164,6 @@ LaterPacket Later(const FlowHead& head, const Packet& packet, std::int64_t time_
 // Fills `record` with the flow's first two packets.
 void BeginRecord(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, FlowRecord* record);
 
-// The stream of a flow that has only its first packet.
-TcpStream BeginStream(const FirstPacket& first);
-
 // Adds a packet to it. `entropy` counts if it is of the first payload of its side.
 void AddToRecord(
     const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy, FlowRecord* record);

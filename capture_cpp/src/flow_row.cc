@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "application/applications.h"
+#include "flow_growth.h"
 #include "hash.h"
 
 namespace weir {
@@ -47,7 +48,7 @@ std::int64_t FlowId(const FlowHead& head) {
   return static_cast<std::int64_t>(Fold(tuple ^ kIdentitySeed.second, start ^ kIdentitySeed.first) >> 1);
 }
 
-void SetIdentity(const FlowHead& head, const FirstPacket& first, EndReason reason, std::size_t row, FlowTile* tile) {
+[[gnu::always_inline]] inline void SetIdentity(const FlowHead& head, const FirstPacket& first, EndReason reason, std::size_t row, FlowTile* tile) {
   const FlowKey& key = head.key;
   const bool is_swapped = head.is_forward_from_b;
   const bool is_icmp = key.protocol == kProtocolIcmp || key.protocol == kProtocolIcmp6;
@@ -181,7 +182,7 @@ SingleCourses AllSingleCourses() {
   SingleCourses courses;
   for (std::size_t kind = 0; kind < courses.size(); ++kind) {
     const TcpStream stream = StreamOf(static_cast<std::uint8_t>(kind), 0, (kind & kHasPayload) != 0 ? 1 : 0, (kind & kHasWindow) != 0 ? 1 : 0);
-    courses[kind] = {stream.history, ConnStateOf(stream), static_cast<std::uint8_t>(stream.zero_windows[kForward])};
+    courses[kind] = {stream.history, ConnStateOf(stream.seen[kForward], stream.seen[kBackward]), static_cast<std::uint8_t>(stream.zero_windows[kForward])};
   }
   return courses;
 }
@@ -212,8 +213,8 @@ void SetCourse(const FlowHead& head, const FlowRecord& record, std::size_t row, 
   tile->conn_state[row] = ConnState::kOth;
   tile->history[row] = {};
   if (head.key.protocol == kProtocolTcp) {
-    tile->conn_state[row] = ConnStateOf(stream);
-    tile->history[row] = stream.history;
+    tile->conn_state[row] = ConnStateOf(stream.seen[kForward], stream.seen[kBackward]);
+    tile->history[row] = {stream.history.letters, stream.history.seen, stream.history.count};  // a copy would keep the stream in memory
     tile->tcp_flags_fwd[row] = stream.flags[kForward];
     tile->tcp_flags_bwd[row] = stream.flags[kBackward];
     tile->retransmitted_fwd[row] = stream.retransmitted[kForward];
@@ -243,6 +244,43 @@ void SetBulks(const FlowRecord& record, std::size_t row, FlowTile* tile) {
   tile->bulk_bwd_bytes_mean[row] = quotient(bwd.bytes, bwd.count);
   tile->bulk_bwd_packets_mean[row] = quotient(bwd.packets, bwd.count);
   tile->bulk_bwd_rate[row] = rate(bwd);
+}
+
+[[gnu::always_inline]] inline void WriteAll(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason, std::size_t row, FlowTile* tile) {
+  const Side& fwd = record.sides[kForward];
+  const Side& bwd = record.sides[kBackward];
+  SetIdentity(head, first, reason, row, tile);
+  tile->packets_fwd[row] = fwd.packets;
+  tile->packets_bwd[row] = bwd.packets;
+  tile->bytes_fwd[row] = Signed(fwd.bytes);
+  tile->bytes_bwd[row] = Signed(bwd.bytes);
+  tile->payload_fwd[row] = Signed(fwd.payload);
+  tile->payload_bwd[row] = Signed(bwd.payload);
+  tile->header_fwd[row] = Signed(fwd.header_bytes);
+  tile->header_bwd[row] = Signed(bwd.header_bytes);
+  tile->data_packets_fwd[row] = record.rhythm.data_packets_forward;
+  tile->segment_size_fwd_min[row] = record.rhythm.header_forward_least;
+  SetPayloads(record, row, tile);
+  SetGaps(head, record, row, tile);
+  SetSpells(record, row, tile);
+  SetTcp(record, row, tile);
+  SetCourse(head, record, row, tile);
+  SetBulks(record, row, tile);
+  tile->payload_entropy_fwd[row] = BitsOf(record.entropy[kForward]);
+  tile->payload_entropy_bwd[row] = BitsOf(record.entropy[kBackward]);
+  tile->odd_link[row] = record.odd_packets[kLinkLayer];
+  tile->odd_network[row] = record.odd_packets[kNetworkLayer];
+  tile->odd_transport[row] = record.odd_packets[kTransportLayer];
+}
+
+// The row of a flow of two packets, the second one of direction kSide. With everything inlined the
+// record lies in registers, and what two packets cannot bring about is left out.
+template <std::size_t kSide>
+[[gnu::flatten]] void WritePairOf(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, EndReason reason, std::size_t row, FlowTile* tile) {
+  FlowRecord record{};
+  BeginWithFirst(head, first, &record);
+  AddLater(head, second, kSide, head.first_us, &record);
+  WriteAll(head, first, record, reason, row, tile);
 }
 
 }  // namespace
@@ -276,31 +314,13 @@ void WriteSingle(const FlowHead& head, const FirstPacket& first, EndReason reaso
   tile->payload_entropy_fwd[row] = BitsOf(first.entropy);
 }
 
+void WritePair(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, EndReason reason, std::size_t row, FlowTile* tile) {
+  const auto write = second.is_backward ? &WritePairOf<kBackward> : &WritePairOf<kForward>;
+  write(head, first, second, reason, row, tile);
+}
+
 void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason, std::size_t row, FlowTile* tile) {
-  const Side& fwd = record.sides[kForward];
-  const Side& bwd = record.sides[kBackward];
-  SetIdentity(head, first, reason, row, tile);
-  tile->packets_fwd[row] = fwd.packets;
-  tile->packets_bwd[row] = bwd.packets;
-  tile->bytes_fwd[row] = Signed(fwd.bytes);
-  tile->bytes_bwd[row] = Signed(bwd.bytes);
-  tile->payload_fwd[row] = Signed(fwd.payload);
-  tile->payload_bwd[row] = Signed(bwd.payload);
-  tile->header_fwd[row] = Signed(fwd.header_bytes);
-  tile->header_bwd[row] = Signed(bwd.header_bytes);
-  tile->data_packets_fwd[row] = record.rhythm.data_packets_forward;
-  tile->segment_size_fwd_min[row] = record.rhythm.header_forward_least;
-  SetPayloads(record, row, tile);
-  SetGaps(head, record, row, tile);
-  SetSpells(record, row, tile);
-  SetTcp(record, row, tile);
-  SetCourse(head, record, row, tile);
-  SetBulks(record, row, tile);
-  tile->payload_entropy_fwd[row] = BitsOf(record.entropy[kForward]);
-  tile->payload_entropy_bwd[row] = BitsOf(record.entropy[kBackward]);
-  tile->odd_link[row] = record.odd_packets[kLinkLayer];
-  tile->odd_network[row] = record.odd_packets[kNetworkLayer];
-  tile->odd_transport[row] = record.odd_packets[kTransportLayer];
+  WriteAll(head, first, record, reason, row, tile);
 }
 
 }  // namespace weir

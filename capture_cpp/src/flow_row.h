@@ -9,6 +9,9 @@ namespace weir {
 // Writes the row of a flow of one packet.
 void WriteSingle(const FlowHead& head, const FirstPacket& first, EndReason reason, std::size_t row, FlowTile* tile);
 
+// Writes the row of a flow of two.
+void WritePair(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, EndReason reason, std::size_t row, FlowTile* tile);
+
 // Writes the row of a flow of more.
 void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason, std::size_t row, FlowTile* tile);
 

@@ -202,27 +202,7 @@ void FlowTable::Visit(std::uint32_t slot) {
   }
 }
 
-void FlowTable::Begin(const Packet& packet) {
-  if (live_ == most_flows_) {
-    EvictOldest();
-  }
-  std::uint32_t slot = 0;
-  if (free_slots_.empty()) {
-    slot = ++used_slots_;
-  } else {
-    slot = free_slots_.back();
-    free_slots_.pop_back();
-  }
-  ++live_;
-  SetFirst(slot, packet);
-  index_.Insert(packet.hash, slot);
-  wheel_.Enter(slot, DueSecond(heads_[slot]));
-}
-
-// A flow ended and its key goes on with a new record, in the same slot.
-void FlowTable::Restart(std::uint32_t slot, const Packet& packet) { SetFirst(slot, packet); }
-
-void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
+[[gnu::always_inline]] inline void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
   heads_[slot] = {
       .key = packet.key,
       .first_us = packet.time_us,
@@ -251,6 +231,26 @@ void FlowTable::SetFirst(std::uint32_t slot, const Packet& packet) {
   };
   firsts_[slot].entropy = Hear(slot, packet, kForward, false);
 }
+
+void FlowTable::Begin(const Packet& packet) {
+  if (live_ == most_flows_) {
+    EvictOldest();
+  }
+  std::uint32_t slot = 0;
+  if (free_slots_.empty()) {
+    slot = ++used_slots_;
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  ++live_;
+  SetFirst(slot, packet);
+  index_.Insert(packet.hash, slot);
+  wheel_.Enter(slot, DueSecond(heads_[slot]));
+}
+
+// A flow ended and its key goes on with a new record, in the same slot.
+void FlowTable::Restart(std::uint32_t slot, const Packet& packet) { SetFirst(slot, packet); }
 
 // Shows the packet's payload to the parsers.
 void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t side) {
@@ -363,9 +363,7 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   if (head.record == kSingle) {
     columns_->AppendSingle(head, first, shown);
   } else if (head.record == kPair) {
-    FlowRecord& record = records_[kSingle];  // which no flow has
-    BeginRecord(head, first, seconds_[slot], &record);
-    columns_->Append(head, first, record, shown);
+    columns_->AppendPair(head, first, seconds_[slot], shown);
   } else {
     columns_->Append(head, first, records_[head.record], shown);
     free_records_.push_back(head.record);

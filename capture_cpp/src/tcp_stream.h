@@ -2,6 +2,7 @@
 // segments came twice or late.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -29,15 +30,12 @@ struct alignas(64) TcpStream {
 };
 static_assert(sizeof(TcpStream) == 64);
 
-// Adds a TCP packet of side 0 (forward) or 1.
-void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window, std::size_t side, TcpStream* stream);
-
 // The stream of a connection whose first packet, of side 0, is all there is.
 TcpStream StreamOf(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window);
 
-// The state of a TCP connection, as Zeek's conn_state names it.
+// The state of a TCP connection, as Zeek's conn_state names it; given is what each side did, as `seen` says.
 enum class ConnState : std::uint8_t { kOth, kS0, kS1, kSf, kRej, kS2, kS3, kRsto, kRstr, kRstos0, kRstrh, kSh, kShr };
-ConnState ConnStateOf(const TcpStream& stream);
+ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward);
 
 // Writes the history to `to`, which has room for kLongestHistory, and returns its end. Letters as
 // in Zeek's history, each written once per side: S(YN), H (SYN-ACK), A(CK), D(ata), F(IN), R(ST),
@@ -47,5 +45,103 @@ char* WriteHistory(const History& history, char* to);
 
 // The history of a UDP flow: D, and d where it was answered.
 History UdpHistory(bool is_answered);
+
+// Bits of TcpStream::seen.
+inline constexpr std::uint8_t kSeenAny = 0x01;
+inline constexpr std::uint8_t kSeenSyn = 0x02;
+inline constexpr std::uint8_t kSeenSynAck = 0x04;
+inline constexpr std::uint8_t kSeenFin = 0x08;
+inline constexpr std::uint8_t kSeenRst = 0x10;
+inline constexpr std::uint8_t kHasSequence = 0x20;
+
+// The letters of a history, of one side.
+enum class Letter : std::uint8_t { kS, kH, kA, kD, kF, kR, kT, kW };
+inline constexpr std::size_t kLettersPerSide = 8;
+inline constexpr int kBitsPerLetter = 4;
+static_assert(kLongestHistory == 2 * kLettersPerSide && kLongestHistory * kBitsPerLetter == 64);
+
+inline void Note(Letter letter, std::size_t side, History* history) {
+  const std::uint64_t code = side * kLettersPerSide + static_cast<std::uint64_t>(letter);
+  const auto bit = static_cast<std::uint16_t>(1u << code);
+  if ((history->seen & bit) != 0) {
+    return;
+  }
+  history->seen |= bit;
+  history->letters |= code << (history->count * kBitsPerLetter);
+  ++history->count;
+}
+
+// A segment that lies before the expected sequence number came late if bytes had been jumped over,
+// and otherwise again.
+[[gnu::always_inline]] inline void AddSegment(std::uint32_t sequence, std::uint32_t length, std::size_t side, TcpStream* stream) {
+  const std::uint32_t end = sequence + length;
+  std::uint32_t& next = stream->next_sequence[side];
+  if ((stream->seen[side] & kHasSequence) == 0) {
+    stream->seen[side] |= kHasSequence;
+    next = end;
+    return;
+  }
+  std::uint32_t& gap = stream->gap_bytes[side];
+  const auto ahead = static_cast<std::int32_t>(sequence - next);
+  if (ahead >= 0) {
+    gap += static_cast<std::uint32_t>(ahead);
+  } else if (gap > 0) {
+    ++stream->out_of_order[side];
+    gap -= std::min(gap, length);
+  } else {
+    ++stream->retransmitted[side];
+    Note(Letter::kT, side, &stream->history);
+  }
+  if (static_cast<std::int32_t>(end - next) > 0) {
+    next = end;
+  }
+}
+
+// Notes who opens, closes or resets; an RST out of nowhere resets nothing.
+inline void AddTurn(std::uint8_t flags, std::size_t side, TcpStream* stream) {
+  std::uint8_t& seen = stream->seen[side];
+  const bool is_first = stream->seen[0] == 0 && stream->seen[1] == 0;
+  if ((flags & kTcpSyn) != 0) {
+    const bool has_ack = (flags & kTcpAck) != 0;
+    seen |= has_ack ? kSeenSynAck : kSeenSyn;
+    Note(has_ack ? Letter::kH : Letter::kS, side, &stream->history);
+  }
+  if ((flags & kTcpFin) != 0) {
+    seen |= kSeenFin;
+    Note(Letter::kF, side, &stream->history);
+  }
+  if ((flags & kTcpRst) != 0) {
+    seen |= is_first ? std::uint8_t{0} : kSeenRst;
+    Note(Letter::kR, side, &stream->history);
+  }
+}
+
+// Adds a TCP packet of side 0 (forward) or 1. Inlined, as every TCP packet comes here.
+[[gnu::always_inline]] inline void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window,
+                                               std::size_t side, TcpStream* stream) {
+  const bool is_turn = (flags & (kTcpSyn | kTcpFin | kTcpRst)) != 0;
+  const bool has_rst = (flags & kTcpRst) != 0;
+  std::uint32_t length = payload;
+  if (is_turn) {
+    AddTurn(flags, side, stream);
+    const bool has_syn = (flags & kTcpSyn) != 0;
+    const bool has_fin = (flags & kTcpFin) != 0;
+    length = has_rst ? 0 : payload + static_cast<std::uint32_t>(has_syn) + static_cast<std::uint32_t>(has_fin);
+  }
+  stream->seen[side] |= kSeenAny;
+  stream->flags[side] |= flags;
+  if (payload > 0) {
+    Note(Letter::kD, side, &stream->history);
+  } else if (!is_turn && (flags & kTcpAck) != 0) {
+    Note(Letter::kA, side, &stream->history);
+  }
+  if (window == 0 && !has_rst) {
+    ++stream->zero_windows[side];
+    Note(Letter::kW, side, &stream->history);
+  }
+  if (length > 0) {
+    AddSegment(sequence, length, side, stream);
+  }
+}
 
 }  // namespace weir

@@ -27,18 +27,26 @@ using ShortVector = std::uint32_t __attribute__((vector_size(16)));
 using LongVector = std::uint32_t __attribute__((vector_size(32)));
 
 // Those of a full tile, by vectors and without asking how many there are.
+template <typename Vector, std::size_t kBytes>
+[[gnu::always_inline]] inline void MovePiece(unsigned char* cells, unsigned char* to) {
+  static_assert(kBytes % sizeof(Vector) == 0);
+  for (std::size_t at = 0; at < kBytes; at += sizeof(Vector)) {
+    Vector vector;
+    std::memcpy(&vector, cells + at, sizeof vector);
+    std::memcpy(to + at, &vector, sizeof vector);
+    vector = Vector{};
+    std::memcpy(cells + at, &vector, sizeof vector);
+  }
+}
+
 template <typename Vector>
 [[gnu::always_inline]] inline void MoveFull(unsigned char* cells, std::size_t bytes, unsigned char* to) {
-  constexpr std::size_t kPieceBytes = kTileRows * sizeof(std::int32_t);
-  static_assert(kPieceBytes % sizeof(Vector) == 0);
-  for (const unsigned char* const end = cells + bytes; cells != end; cells += kPieceBytes, to += kPieceBytes) {
-    for (std::size_t at = 0; at < kPieceBytes; at += sizeof(Vector)) {
-      Vector vector;
-      std::memcpy(&vector, cells + at, sizeof vector);
-      std::memcpy(to + at, &vector, sizeof vector);
-      vector = Vector{};
-      std::memcpy(cells + at, &vector, sizeof vector);
-    }
+  constexpr std::size_t kShort = kTileRows * sizeof(std::int32_t);
+  constexpr std::size_t kLong = kTileRows * sizeof(std::int64_t);
+  if (bytes == kLong) [[likely]] {
+    MovePiece<Vector, kLong>(cells, to);
+  } else {
+    MovePiece<Vector, kShort>(cells, to);
   }
 }
 
@@ -55,6 +63,23 @@ Mover FullMover() {
   }
 #endif
   return &MoveFullAnywhere;
+}
+
+// Offsets into a column of text have 32 bits.
+constexpr std::size_t kMostTextBytes = std::numeric_limits<std::int32_t>::max();
+
+[[noreturn, gnu::cold]] void RefuseText() { throw std::length_error("more flows than one table of text can hold; give fewer captures at once"); }
+
+// The rows up to this one that said nothing.
+void FillTexts(std::size_t rows, FlowBatch::Column* column) {
+  const std::size_t missing = rows + 1 - column->offsets.size() / sizeof(std::int32_t);
+  auto* ends = reinterpret_cast<std::int32_t*>(column->offsets.Extend(missing * sizeof(std::int32_t)));
+  std::fill_n(ends, missing, static_cast<std::int32_t>(column->values.size()));
+}
+
+void FillNumbers(std::size_t rows, FlowBatch::Column* column) {
+  const std::size_t missing = rows - column->values.size() / sizeof(std::int32_t);
+  std::fill_n(reinterpret_cast<std::int32_t*>(column->values.Extend(missing * sizeof(std::int32_t))), missing, kUnsaid);
 }
 
 }  // namespace
@@ -100,6 +125,13 @@ std::shared_ptr<FlowBatch> FlowColumns::NewBatch() const {
 }
 
 void FlowColumns::HandOver() {
+  const auto rows = static_cast<std::size_t>(batch_->rows);
+  for (const std::size_t i : FieldTextColumns()) {
+    FillTexts(rows, &batch_->columns[i]);
+  }
+  for (const std::size_t i : FieldNumberColumns()) {
+    FillNumbers(rows, &batch_->columns[i]);
+  }
   sink_(std::move(batch_));
   TakeFreeBatch();
 }
@@ -128,9 +160,36 @@ void FlowColumns::Flush() {
   HandOver();
 }
 
-void FlowColumns::AppendFields(std::unique_ptr<Fields> fields) {
-  has_fields_ |= fields != nullptr;
-  fields_[tile_rows_ - 1] = std::move(fields);
+void FlowColumns::AppendFields(const Fields& fields) {
+  const std::size_t row = static_cast<std::size_t>(batch_->rows) + tile_rows_ - 1;
+  for (std::uint32_t left = fields.said(); left != 0; left &= left - 1) {
+    const auto field = static_cast<TextField>(std::countr_zero(left));
+    AppendText(field, fields.Text(field), row);
+  }
+  for (std::size_t i = 0; i < kNumberFields; ++i) {
+    const auto field = static_cast<NumberField>(i);
+    if (const std::int32_t number = fields.Number(field); number != kUnsaid) {
+      AppendNumber(field, number, row);
+    }
+  }
+}
+
+// Most rows say nothing in most fields, so those that do not are caught up with when one does, or
+// when the batch is full.
+void FlowColumns::AppendText(TextField field, std::string_view text, std::size_t row) {
+  FlowBatch::Column* column = &batch_->columns[FieldTextColumns()[static_cast<std::size_t>(field)]];
+  if (column->values.size() + text.size() > kMostTextBytes) {
+    RefuseText();
+  }
+  FillTexts(row, column);
+  std::ranges::copy(text, column->values.Extend(text.size()));
+  column->offsets.Append(static_cast<std::int32_t>(column->values.size()));
+}
+
+void FlowColumns::AppendNumber(NumberField field, std::int32_t number, std::size_t row) {
+  FlowBatch::Column* column = &batch_->columns[FieldNumberColumns()[static_cast<std::size_t>(field)]];
+  FillNumbers(row, column);
+  column->values.Append(number);
 }
 
 void FlowColumns::AppendPayloads(FirstPayloads payloads) {
@@ -141,26 +200,12 @@ void FlowColumns::AppendPayloads(FirstPayloads payloads) {
 
 // Texts come first, as some are made of numbers.
 void FlowColumns::FlushTile() {
-  const auto definitions = FlowColumnDefinitions();
-  if (has_fields_) {
-    GatherFields();
-  }
-  for (std::size_t i = 0; i < definitions.size(); ++i) {
-    if (IsText(definitions[i].type)) {
-      FlushTexts(definitions[i], &batch_->columns[i]);
-    }
+  for (const std::size_t i : TileTextColumns()) {
+    FlushTexts(FlowColumnDefinitions()[i], &batch_->columns[i]);
   }
   FlushNumbers();
   batch_->rows += static_cast<std::int64_t>(tile_rows_);
   tile_rows_ = 0;
-  if (has_fields_) {
-    for (std::unique_ptr<Fields>& fields : fields_) {
-      if (fields != nullptr) {
-        read_fields_.push_back(std::move(fields));
-      }
-    }
-    has_fields_ = false;
-  }
   if (batch_->rows >= batch_rows_) {
     HandOver();
   }
@@ -170,72 +215,18 @@ void FlowColumns::FlushTile() {
 void FlowColumns::FlushNumbers() {
   const auto definitions = FlowColumnDefinitions();
   const auto move = tile_rows_ == kTileRows ? FullMover() : &MoveSome;
-  for (std::size_t i = 0; i < definitions.size(); ++i) {
-    if (definitions[i].type == ColumnType::kApplicationNumber) {
-      FlushFieldNumbers(definitions[i], &batch_->columns[i]);
-    } else if (!IsText(definitions[i].type)) {
-      const std::size_t size = definitions[i].type == ColumnType::kInt32 ? sizeof(std::int32_t) : sizeof(std::int64_t);
-      auto* cells = reinterpret_cast<unsigned char*>(tile_.get()) + definitions[i].offset;
-      move(cells, tile_rows_ * size, batch_->columns[i].values.Extend(tile_rows_ * size));
-    }
+  for (const std::size_t i : TileNumberColumns()) {
+    const std::size_t bytes = tile_rows_ * (definitions[i].type == ColumnType::kInt32 ? sizeof(std::int32_t) : sizeof(std::int64_t));
+    auto* cells = reinterpret_cast<unsigned char*>(tile_.get()) + definitions[i].offset;
+    move(cells, bytes, batch_->columns[i].values.Extend(bytes));
   }
-}
-
-// Turns fields into columns, each row once, as a row of them takes five cache lines.
-void FlowColumns::GatherFields() {
-  static_assert(kTileRows <= 64, "a bit for each row");
-  FieldTile& tile = *field_tile_;
-  tile.said.fill(0);
-  for (std::array<std::int32_t, kTileRows>& numbers : tile.numbers) {
-    numbers.fill(kUnsaid);
-  }
-  for (std::size_t row = 0; row < tile_rows_; ++row) {
-    const Fields* fields = fields_[row].get();
-    if (fields == nullptr) {
-      continue;
-    }
-    for (std::uint32_t left = fields->said(); left != 0; left &= left - 1) {
-      const auto field = static_cast<std::size_t>(std::countr_zero(left));
-      tile.said[field] |= std::uint64_t{1} << row;
-      tile.texts[field][row] = fields->Text(static_cast<TextField>(field));
-    }
-    for (std::size_t i = 0; i < kNumberFields; ++i) {
-      tile.numbers[i][row] = fields->Number(static_cast<NumberField>(i));
-    }
-  }
-}
-
-void FlowColumns::FlushFieldNumbers(const ColumnDefinition& definition, FlowBatch::Column* column) const {
-  auto* out = reinterpret_cast<std::int32_t*>(column->values.Extend(tile_rows_ * sizeof(std::int32_t)));
-  if (has_fields_) {
-    std::copy_n(field_tile_->numbers[definition.offset].begin(), tile_rows_, out);
-  } else {
-    std::fill_n(out, tile_rows_, kUnsaid);
-  }
-}
-
-void FlowColumns::FlushFieldTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const {
-  const auto& texts = field_tile_->texts[definition.offset];
-  auto* ends = reinterpret_cast<std::int32_t*>(column->offsets.Extend(tile_rows_ * sizeof(std::int32_t)));
-  std::size_t row = 0;
-  for (std::uint64_t left = has_fields_ ? field_tile_->said[definition.offset] : 0; left != 0; left &= left - 1) {
-    const auto next = static_cast<std::size_t>(std::countr_zero(left));
-    std::fill(ends + row, ends + next, static_cast<std::int32_t>(column->values.size()));
-    std::ranges::copy(texts[next], column->values.Extend(texts[next].size()));
-    row = next;
-  }
-  std::fill(ends + row, ends + tile_rows_, static_cast<std::int32_t>(column->values.size()));
 }
 
 void FlowColumns::FlushTexts(const ColumnDefinition& definition, FlowBatch::Column* column) const {
   const std::size_t before = column->values.size();
   const std::size_t room = tile_rows_ * LongestText(definition.type);
-  if (before + room > std::numeric_limits<std::int32_t>::max()) {
-    throw std::length_error("more flows than one table of text can hold; give fewer captures at once");
-  }
-  if (definition.type == ColumnType::kApplicationText) {
-    FlushFieldTexts(definition, column);
-    return;
+  if (before + room > kMostTextBytes) {
+    RefuseText();
   }
   auto* start = reinterpret_cast<char*>(column->values.Extend(room));
   auto* ends = reinterpret_cast<std::int32_t*>(column->offsets.Extend(tile_rows_ * sizeof(std::int32_t)));

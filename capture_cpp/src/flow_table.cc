@@ -370,8 +370,9 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   }
   head.record = kSingle;
   if (first.application != 0) {
-    columns_->AppendFields(applications_.Take(first.application));
-    columns_->GiveBackFields([this](std::unique_ptr<Fields> fields) { applications_.Reuse(std::move(fields)); });
+    std::unique_ptr<Fields> fields = applications_.Take(first.application);
+    columns_->AppendFields(*fields);
+    applications_.Reuse(std::move(fields));
   }
   if (!keeper_.is_idle()) {
     columns_->AppendPayloads(keeper_.Take(slot));

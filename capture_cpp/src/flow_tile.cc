@@ -1,5 +1,8 @@
 #include "flow_tile.h"
 
+#include <algorithm>
+#include <array>
+
 #include "application/fields.h"
 
 namespace weir {
@@ -147,8 +150,58 @@ constexpr std::array kDefinitions{
     ColumnDefinition{"first_offset", ColumnType::kInt64, offsetof(FlowTile, first_offset)},
 };
 
+enum class Kind : std::uint8_t { kTileText, kTileNumber, kFieldText, kFieldNumber };
+
+constexpr Kind KindOf(ColumnType type) {
+  switch (type) {
+    case ColumnType::kApplicationText:
+      return Kind::kFieldText;
+    case ColumnType::kApplicationNumber:
+      return Kind::kFieldNumber;
+    default:
+      return IsText(type) ? Kind::kTileText : Kind::kTileNumber;
+  }
+}
+
+constexpr std::size_t CountOf(Kind kind) {
+  return static_cast<std::size_t>(std::ranges::count_if(kDefinitions, [kind](const ColumnDefinition& each) { return KindOf(each.type) == kind; }));
+}
+
+template <std::size_t kSize>
+constexpr std::array<std::size_t, kSize> ColumnsOf(Kind kind) {
+  std::array<std::size_t, kSize> columns{};
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < kDefinitions.size(); ++i) {
+    if (KindOf(kDefinitions[i].type) == kind) {
+      columns[size++] = i;
+    }
+  }
+  return columns;
+}
+
+constexpr auto kTileTexts = ColumnsOf<CountOf(Kind::kTileText)>(Kind::kTileText);
+constexpr auto kTileNumbers = ColumnsOf<CountOf(Kind::kTileNumber)>(Kind::kTileNumber);
+constexpr auto kFieldTexts = ColumnsOf<kTextFields>(Kind::kFieldText);
+constexpr auto kFieldNumbers = ColumnsOf<kNumberFields>(Kind::kFieldNumber);
+
+// Whether the columns of fields stand in the order of the fields, so that one is found by its number.
+constexpr bool AreInOrder(std::span<const std::size_t> columns) {
+  for (std::size_t field = 0; field < columns.size(); ++field) {
+    if (kDefinitions[columns[field]].offset != field) {
+      return false;
+    }
+  }
+  return true;
+}
+static_assert(CountOf(Kind::kFieldText) == kTextFields && AreInOrder(kFieldTexts));
+static_assert(CountOf(Kind::kFieldNumber) == kNumberFields && AreInOrder(kFieldNumbers));
+
 }  // namespace
 
 std::span<const ColumnDefinition> FlowColumnDefinitions() { return kDefinitions; }
+std::span<const std::size_t> TileTextColumns() { return kTileTexts; }
+std::span<const std::size_t> TileNumberColumns() { return kTileNumbers; }
+std::span<const std::size_t> FieldTextColumns() { return kFieldTexts; }
+std::span<const std::size_t> FieldNumberColumns() { return kFieldNumbers; }
 
 }  // namespace weir

@@ -155,4 +155,10 @@ struct ColumnDefinition {
 // All columns, in order.
 std::span<const ColumnDefinition> FlowColumnDefinitions();
 
+// Which of them come out of a tile, and which are fields.
+std::span<const std::size_t> TileTextColumns();
+std::span<const std::size_t> TileNumberColumns();
+std::span<const std::size_t> FieldTextColumns();    // in the order of TextField
+std::span<const std::size_t> FieldNumberColumns();  // in the order of NumberField
+
 }  // namespace weir

@@ -14,7 +14,7 @@ import instructions
 import peers
 from against import to_parquet
 from figures import Figure, absent
-from processes import AbsentError, Run, WrongError, run
+from processes import AbsentError, Run, WrongError, least, run
 from samples import CORE, Sample, head, most_alive, ready
 
 ROUNDS = 7
@@ -68,8 +68,10 @@ def share_of_parsing(mix: Sample, stress: Sample) -> Iterator[Figure]:
 
 
 def applications(mix: Sample, stress: Sample) -> Iterator[Figure]:
-    """parsing: what looking for application protocols adds to the engine."""
-    what = f"application protocols on, against off, {mix.name}"
+    """parsing: what looking for application protocols adds, to the whole of ``weir flows`` and to the engine alone."""
+    with_and_without = zip(*((to_parquet(mix, True), to_parquet(mix, False)) for _ in range(ROUNDS)), strict=True)
+    yield parsing(f"weir flows, application protocols on, against off, {mix.name}", *map(least, with_and_without))
+    what = f"flow engine alone, application protocols on, against off, {mix.name}"
     try:
         core("headers", mix)
     except WrongError as why:
@@ -78,9 +80,12 @@ def applications(mix: Sample, stress: Sample) -> Iterator[Figure]:
         yield absent("parsing", what, "this core has no application protocols")
         return
     best = best_of_turns(mix, ("flows", "headers"))
-    on, off = best["flows"]["cpu_s"], best["headers"]["cpu_s"]
-    words = f"{on:.3f} CPU s with, {off:.3f} without"
-    yield Figure("parsing", what, 100 * (on / off - 1), 25, False, "% more", words)
+    yield parsing(what, best["flows"]["cpu_s"], best["headers"]["cpu_s"])
+
+
+def parsing(what: str, on: float, off: float) -> Figure:
+    """How much more one takes than the other."""
+    return Figure("parsing", what, 100 * (on / off - 1), 25, False, "% more", f"{on:.3f} CPU s with, {off:.3f} without")
 
 
 def memory(mix: Sample, stress: Sample) -> Iterator[Figure]:

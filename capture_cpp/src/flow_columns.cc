@@ -182,7 +182,7 @@ void FlowColumns::AppendText(TextField field, std::string_view text, std::size_t
     RefuseText();
   }
   FillTexts(row, column);
-  std::ranges::copy(text, column->values.Extend(text.size()));
+  std::memcpy(column->values.Extend(text.size()), text.data(), text.size());
   column->offsets.Append(static_cast<std::int32_t>(column->values.size()));
 }
 

@@ -370,9 +370,7 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   }
   head.record = kSingle;
   if (first.application != 0) {
-    std::unique_ptr<Fields> fields = applications_.Take(first.application);
-    columns_->AppendFields(*fields);
-    applications_.Reuse(std::move(fields));
+    columns_->AppendFields(*applications_.Take(first.application));
   }
   if (!keeper_.is_idle()) {
     columns_->AppendPayloads(keeper_.Take(slot));

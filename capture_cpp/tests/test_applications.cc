@@ -64,6 +64,41 @@ TEST(Fields, KeepOnlyPrintableLettersAndNeverCutAnEscape) {
   EXPECT_EQ(fields.Text(TextField::kTlsSni), std::string(255, 'y'));
 }
 
+// Plain letters are looked at eight at a time, so a strange one is tried at every place.
+TEST(Fields, EscapeAnyStrangeByteAtAnyPlace) {
+  for (std::size_t size = 1; size < 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int value = 0; value < 256; ++value) {
+        Octets text(size, 'x');
+        text[at] = static_cast<std::uint8_t>(value);
+        std::string escaped(1, static_cast<char>(value));
+        if (value == '\\') {
+          escaped = "\\\\";
+        } else if (value < ' ' || value > '~') {
+          constexpr std::string_view kDigits = "0123456789abcdef";
+          const auto byte = static_cast<unsigned>(value);
+          escaped = {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xf]};
+        }
+        Fields fields;
+        fields.Set(TextField::kHttpUri, Bytes(text));
+        ASSERT_EQ(fields.Text(TextField::kHttpUri), std::string(at, 'x') + escaped + std::string(size - at - 1, 'x')) << size << " " << at << " " << value;
+      }
+    }
+  }
+}
+
+TEST(FieldsPool, GivesEmptyFieldsAndTakesNoMoreThanItHasRoomFor) {
+  FieldsPool pool(2);
+  FieldsPool::Handle first = pool.Take();
+  first->Set(TextField::kApp, std::string_view("dns"));
+  const FieldsPool::Handle second = pool.Take();
+  EXPECT_NE(first.get(), second.get());
+  EXPECT_THROW(pool.Take(), std::bad_alloc);
+  first.reset();
+  const FieldsPool::Handle again = pool.Take();
+  EXPECT_EQ(again->said(), 0u);
+}
+
 TEST(Fields, KeepWhatWasSaidFirst) {
   Fields fields;
   fields.Set(TextField::kTlsSni, std::string_view("first"));
@@ -119,7 +154,8 @@ TEST(Ja4, GivesThePublishedFingerprint) {
   const std::vector<std::uint16_t> ciphers{0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035};
   const std::vector<std::uint16_t> extensions{0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015, 0x2a2a};
   const std::vector<std::uint16_t> signatures{0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601};
-  EXPECT_EQ(Ja4({'t', 0x0304, true, "h2", ciphers, extensions, signatures}), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+  const Ja4Letters ja4 = Ja4({'t', 0x0304, true, "h2", ciphers, extensions, signatures});
+  EXPECT_EQ(std::string_view(ja4.data(), ja4.size()), "t13d1516h2_8daaf6152771_e5627efa2ab1");
 }
 
 TEST(Tls, TellsWhatTheClientAsksForAndTheServerChose) {
@@ -151,7 +187,7 @@ TEST(Applications, NoParserReadsPastAMessageCutAnywhere) {
 }
 
 // Shows a message in pieces, as TCP may cut it, and returns what became known.
-std::unique_ptr<Fields> Hear(Applications* applications, const Octets& message, std::size_t piece, std::uint32_t sequence) {
+FieldsPool::Handle Hear(Applications* applications, const Octets& message, std::size_t piece, std::uint32_t sequence) {
   std::uint32_t index = 0;
   for (std::size_t at = 0; at < message.size(); at += piece) {
     const Bytes bytes = Bytes(message).subspan(at, std::min(piece, message.size() - at));

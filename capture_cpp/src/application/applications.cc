@@ -71,7 +71,7 @@ bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
     free_.pop_back();
     State& state = states_[*index];
     scratch_->Set(TextField::kApp, protocol.name);
-    state.fields = std::exchange(scratch_, NewFields());
+    state.fields = std::exchange(scratch_, pool_.Take());
     state.parse = protocol.parse;
     return Heed(verdict, segment, &state);
   }
@@ -157,22 +157,9 @@ void Applications::Settle(State* state) {
   state->counted_bytes = bytes;
 }
 
-std::unique_ptr<Fields> Applications::NewFields() {
-  if (spares_.empty()) {
-    return std::make_unique<Fields>();
-  }
-  std::unique_ptr<Fields> fields = std::move(spares_.back());
-  spares_.pop_back();
-  if (!spares_.empty()) {
-    PrefetchWhole(*spares_.back());  // the next one, which was put away long ago
-  }
-  fields->Clear();
-  return fields;
-}
-
-std::unique_ptr<Fields> Applications::Take(std::uint32_t index) {
+FieldsPool::Handle Applications::Take(std::uint32_t index) {
   if (index == 0) {
-    return nullptr;
+    return {};
   }
   State& state = states_[index];
   if (state.waiting != nullptr) {
@@ -180,7 +167,7 @@ std::unique_ptr<Fields> Applications::Take(std::uint32_t index) {
     Conclude(&(*state.waiting)[1], &state);
     state.waiting.reset();
   }
-  std::unique_ptr<Fields> fields = std::move(state.fields);
+  FieldsPool::Handle fields = std::move(state.fields);
   state.parse = nullptr;
   Settle(&state);
   free_.push_back(index);

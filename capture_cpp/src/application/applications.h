@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "application/fields.h"
+#include "application/fields_pool.h"
 #include "application/parser.h"
 #include "memory.h"
 
@@ -26,7 +27,7 @@ std::uint16_t EntropyOf(Bytes bytes);
 
 class Applications {
  public:
-  explicit Applications(std::size_t most_bytes) : most_bytes_(most_bytes), states_(1) {}
+  explicit Applications(std::size_t most_bytes) : most_bytes_(most_bytes), pool_(most_bytes / sizeof(Fields) + 2), states_(1) {}
 
   struct Segment {
     Stretch stretch;             // payload as far as it was captured
@@ -42,25 +43,17 @@ class Applications {
   void Prefetch(std::uint32_t index) const { PrefetchLine(&states_[index]); }
   void PrefetchFields(std::uint32_t index) const {
     if (const Fields* fields = states_[index].fields.get(); fields != nullptr) {
-      PrefetchWhole(*fields);
+      fields->Prefetch();
     }
   }
 
   // What is known of the flow that ends, or nothing; its index is free again.
-  std::unique_ptr<Fields> Take(std::uint32_t index);
-
-  // Gives fields back when they have been read, so that their memory is used again.
-  void Reuse(std::unique_ptr<Fields> fields) {
-    if (spares_.size() < kMostSpares) {
-      spares_.push_back(std::move(fields));
-    }
-  }
+  FieldsPool::Handle Take(std::uint32_t index);
 
   // Flows that went unread because memory was short.
   std::uint64_t unread() const { return unread_; }
 
  private:
-  static constexpr std::size_t kMostSpares = 256;
   struct Direction {
     std::string bytes;  // waiting for the rest
     Stretch heard{};    // who sent them; its own bytes are gone
@@ -70,7 +63,7 @@ class Applications {
   using Directions = std::array<Direction, 2>;
   // Small, as it is looked at again when the flow ends; few conversations ever wait for more bytes.
   struct State {
-    std::unique_ptr<Fields> fields;
+    FieldsPool::Handle fields;
     Parser parse = nullptr;
     std::unique_ptr<Directions> waiting;
     std::size_t counted_bytes = 0;  // of most_bytes_
@@ -85,10 +78,8 @@ class Applications {
   std::size_t most_bytes_;
   std::size_t used_bytes_ = 0;
   std::uint64_t unread_ = 0;
-  std::unique_ptr<Fields> NewFields();
-
-  std::unique_ptr<Fields> scratch_ = std::make_unique<Fields>();  // empty but while a parser is asked
-  std::vector<std::unique_ptr<Fields>> spares_;
+  FieldsPool pool_;
+  FieldsPool::Handle scratch_ = pool_.Take();  // empty but while a parser is asked
   std::vector<State> states_;  // index 0 is nobody's
   std::vector<std::uint32_t> free_;
 };

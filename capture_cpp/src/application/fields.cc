@@ -1,6 +1,7 @@
 #include "application/fields.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir {
 namespace {
@@ -11,12 +12,30 @@ constexpr std::string_view kDigits = "0123456789abcdef";
 
 constexpr bool IsPlain(std::uint8_t byte) { return byte >= 0x20 && byte < 0x7f && byte != '\\'; }
 
+// Whether any of eight bytes is not plain. Where a sum or difference borrows from its neighbour, that
+// byte or another one is strange already.
+constexpr bool HasStrange(std::uint64_t bytes) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighest = 0x80 * kOnes;
+  const std::uint64_t controls = (bytes - 0x20 * kOnes) & ~bytes;
+  const std::uint64_t beyond = (bytes + kOnes) | bytes;
+  const std::uint64_t turned = bytes ^ '\\' * kOnes;
+  const std::uint64_t backslashes = (turned - kOnes) & ~turned;
+  return ((controls | beyond | backslashes) & kHighest) != 0;
+}
+
+// The last eight bytes overlap those before.
 bool IsPlain(Bytes text) {
-  std::uint8_t strange = 0;
-  for (const std::uint8_t byte : text) {
-    strange |= static_cast<std::uint8_t>(byte < 0x20) | static_cast<std::uint8_t>(byte >= 0x7f) | static_cast<std::uint8_t>(byte == '\\');
+  constexpr std::size_t kStep = sizeof(std::uint64_t);
+  if (text.size() < kStep) {
+    return std::ranges::all_of(text, [](std::uint8_t byte) { return IsPlain(byte); });
   }
-  return strange == 0;
+  for (std::size_t at = 0; at + kStep < text.size(); at += kStep) {
+    if (HasStrange(ReadLittle<std::uint64_t>(text, at))) {
+      return false;
+    }
+  }
+  return !HasStrange(ReadLittle<std::uint64_t>(text, text.size() - kStep));
 }
 
 // As much of the text as fits; an escape is never cut in two.
@@ -46,12 +65,14 @@ void Fields::Set(TextField field, Bytes text) {
                                        ? std::string_view(reinterpret_cast<const char*>(text.data()), std::min(text.size(), kLongestText))
                                        : Escape(text, &safe);
   const bool has_room = letters.size() <= kRoom - used_;
-  const std::size_t begin = has_room ? used_ : kRoom + more_.size();
+  std::size_t begin = used_;
   if (has_room) {
     std::ranges::copy(letters, texts_.begin() + used_);
     used_ = static_cast<std::uint16_t>(used_ + letters.size());
   } else {
-    more_.append(letters);
+    more_ = more_ == nullptr ? std::make_unique<std::string>() : std::move(more_);
+    begin = kRoom + more_->size();
+    more_->append(letters);
   }
   said_ |= 1u << static_cast<unsigned>(field);
   places_[static_cast<std::size_t>(field)] = {static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(letters.size())};
@@ -62,7 +83,7 @@ void Fields::Set(TextField field, std::string_view text) { Set(field, Bytes(rein
 void Fields::Clear() {
   said_ = 0;
   used_ = 0;
-  more_.clear();
+  more_.reset();
   numbers_.fill(kUnsaid);
 }
 
@@ -74,7 +95,7 @@ std::string_view Fields::Text(TextField field) const {
   if (place.begin < kRoom) {
     return {texts_.data() + place.begin, place.size};
   }
-  return std::string_view(more_).substr(place.begin - kRoom, place.size);
+  return std::string_view(*more_).substr(place.begin - kRoom, place.size);
 }
 
 }  // namespace weir

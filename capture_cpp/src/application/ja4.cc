@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <string>
 
 #include "application/sha256.h"
 
@@ -101,48 +102,70 @@ std::string_view VersionWord(std::uint16_t version) {
   }
 }
 
-void AppendCount(std::size_t count, std::string* to) {
-  const std::size_t counted = std::min(count, kMostCounted);
-  to->append({static_cast<char>('0' + counted / 10), static_cast<char>('0' + counted % 10)});
-}
+// Puts a fingerprint together, which has as many letters whatever the client says.
+class Writer {
+ public:
+  void Put(char letter) { letters_[size_++] = letter; }
+  void Put(std::string_view text) {
+    for (const char letter : text) {
+      Put(letter);
+    }
+  }
+  void PutCount(std::size_t count) {
+    const std::size_t counted = std::min(count, kMostCounted);
+    Put(static_cast<char>('0' + counted / 10));
+    Put(static_cast<char>('0' + counted % 10));
+  }
+  const Ja4Letters& letters() const { return letters_; }
+
+ private:
+  Ja4Letters letters_ = {};
+  std::size_t size_ = 0;
+};
 
 bool IsAlphanumeric(char letter) {
   return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
 }
 
 // First and last letter, or where one of them is none the first and last digit in hexadecimal.
-void AppendAlpn(std::string_view alpn, std::string* to) {
+void PutAlpn(std::string_view alpn, Writer* writer) {
   if (alpn.empty()) {
-    to->append("00");
+    writer->Put("00");
   } else if (IsAlphanumeric(alpn.front()) && IsAlphanumeric(alpn.back())) {
-    to->append({alpn.front(), alpn.back()});
+    writer->Put(alpn.front());
+    writer->Put(alpn.back());
   } else {
-    to->append({kDigits[static_cast<unsigned char>(alpn.front()) >> 4], kDigits[static_cast<unsigned char>(alpn.back()) & 0xf]});
+    writer->Put(kDigits[static_cast<unsigned char>(alpn.front()) >> 4]);
+    writer->Put(kDigits[static_cast<unsigned char>(alpn.back()) & 0xf]);
   }
 }
 
 }  // namespace
 
-std::string Ja4(const HelloFacts& hello) {
+Ja4Letters Ja4(const HelloFacts& hello) {
   Numbers ciphers;
   Numbers extensions;
   Numbers signatures;
   ciphers.Add(hello.ciphers);
   extensions.Add(hello.extensions);
   signatures.Add(hello.signatures);
-  std::string ja4(1, hello.transport);
-  ja4.append(VersionWord(hello.version));
-  ja4.push_back(hello.has_server_name ? 'd' : 'i');
-  AppendCount(ciphers.size(), &ja4);
-  AppendCount(extensions.size(), &ja4);
-  AppendAlpn(hello.first_alpn, &ja4);
+  Writer ja4;
+  ja4.Put(hello.transport);
+  ja4.Put(VersionWord(hello.version));
+  ja4.Put(hello.has_server_name ? 'd' : 'i');
+  ja4.PutCount(ciphers.size());
+  ja4.PutCount(extensions.size());
+  PutAlpn(hello.first_alpn, &ja4);
 
   ciphers.Sort();
-  ja4.append("_").append(ShortHash(ciphers.all(), {}));
+  ja4.Put('_');
+  ja4.Put(ShortHash(ciphers.all(), {}));
   extensions.Drop(kServerName);
   extensions.Drop(kAlpn);
   extensions.Sort();
-  return ja4.append("_").append(ShortHash(extensions.all(), signatures.all()));
+  ja4.Put('_');
+  ja4.Put(ShortHash(extensions.all(), signatures.all()));
+  return ja4.letters();
 }
 
 }  // namespace weir

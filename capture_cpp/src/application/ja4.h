@@ -2,9 +2,10 @@
 // https://github.com/FoxIO-LLC/ja4, technical details of JA4 (the TLS client part: BSD 3-Clause).
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 
 namespace weir {
@@ -22,6 +23,9 @@ struct HelloFacts {
 // Whether a number is one of RFC 8701, sent only to keep servers tolerant.
 constexpr bool IsGrease(std::uint16_t number) { return (number & 0x0f0f) == 0x0a0a && number >> 8 == (number & 0xff); }
 
-std::string Ja4(const HelloFacts& hello);
+// Always of this length.
+inline constexpr std::size_t kJa4Letters = 36;
+using Ja4Letters = std::array<char, kJa4Letters>;
+Ja4Letters Ja4(const HelloFacts& hello);
 
 }  // namespace weir

@@ -187,7 +187,9 @@ bool ReadClientHello(Bytes body, char transport, Fields* fields) {
   hello.version = hello.version == 0 ? legacy_version : hello.version;
   fields->Set(TextField::kTlsSni, hello.server_name);
   fields->Set(TextField::kTlsAlpn, hello.alpn);
-  fields->Set(TextField::kTlsJa4, Ja4({transport, hello.version, hello.has_server_name, hello.first_alpn, hello.ciphers.all(), hello.extensions.all(), hello.signatures.all()}));
+  const Ja4Letters ja4 =
+      Ja4({transport, hello.version, hello.has_server_name, hello.first_alpn, hello.ciphers.all(), hello.extensions.all(), hello.signatures.all()});
+  fields->Set(TextField::kTlsJa4, std::string_view(ja4.data(), ja4.size()));
   return true;
 }
 

@@ -73,6 +73,9 @@ HostIndex::HostIndex() : words_(kMostBits / kWordBits) {}
 
 void HostIndex::AddAddress(std::span<const std::uint8_t> address) {
   const std::uint64_t hash = std::max<std::uint64_t>(HashAddress(address), 1);
+  std::uint64_t& recent = recent_[hash % kRecent];
+  if (recent == hash) return;
+  recent = hash;
   const std::uint64_t step = (hash >> 32) | 1;
   std::uint64_t missing = 0;
   for (std::uint64_t i = 0; i < kIndexHashes; ++i) {
@@ -107,6 +110,7 @@ std::string HostIndex::Take() {
   std::vector<std::uint8_t> filter(bits / 8);
   for (std::size_t i = 0; i < filter.size(); ++i) filter[i] = static_cast<std::uint8_t>(words_[i / 8] >> i % 8 * 8);
   std::ranges::fill(words_, 0);
+  recent_.fill(0);
   hosts_ = 0;
   std::string text(4 * ((filter.size() + 2) / 3) + 1, '\0');
   text.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), filter.data(), static_cast<int>(filter.size()))));

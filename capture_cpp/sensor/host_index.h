@@ -2,6 +2,8 @@
 // what it wants. docs/formats/manifest.md says how to read it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -27,6 +29,9 @@ class HostIndex {
   // so that its size is chosen once the number of addresses is known.
   std::vector<std::uint64_t> words_;
   std::size_t hosts_ = 0;
+  // Hashes of addresses that are in the filter: most packets are of hosts that spoke a moment ago.
+  static constexpr std::size_t kRecent = 2'048;
+  std::array<std::uint64_t, kRecent> recent_ = {};
 };
 
 // The hash of an address, 4 or 16 bytes.

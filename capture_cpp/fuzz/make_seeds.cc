@@ -22,6 +22,7 @@ using weir::test::Ipv4;
 using weir::test::Ipv6;
 using weir::test::Tcp;
 using weir::test::Udp;
+using weir::test::Vlan;
 using weir::test::Zeros;
 using weir::test::operator+;
 
@@ -31,10 +32,12 @@ std::vector<std::pair<std::string, Frame>> Frames() {
   return {
       {"udp", frame},
       {"tcp", Ethernet(0x0800, Ipv4(6, Tcp(1, 2, 0x1b, Zeros(9))))},
+      {"tcp_vlan", Ethernet(0x8100, Vlan(0x0800, Ipv4(6, Tcp(1, 2, 0x18, Zeros(99)))))},
+      {"tcp_ipv6", Ethernet(0x86dd, Ipv6(6, Tcp(1, 2, 0x10, Zeros(9))))},
       {"icmp", Ethernet(0x0800, Ipv4(1, Zeros(16)))},
       {"sctp", Ethernet(0x0800, Ipv4(132, Zeros(20)))},
       {"fragment", Ethernet(0x0800, Ipv4(17, Udp(1, 2, Zeros(24)), 0x2000))},
-      {"qinq", Ethernet(0x88a8, weir::test::Vlan(0x8100, weir::test::Vlan(0x0800, inner)))},
+      {"qinq", Ethernet(0x88a8, Vlan(0x8100, Vlan(0x0800, inner)))},
       {"mpls", Ethernet(0x8847, weir::test::Mpls(true, inner))},
       {"pppoe", Ethernet(0x8864, weir::test::Pppoe(0x21, inner))},
       {"gre", Ethernet(0x0800, Ipv4(47, Big16(0xb000) + Big16(0x0800) + Zeros(12) + inner))},
@@ -109,7 +112,9 @@ int main(int argc, char** argv) {
     const Frame record = PcapRecord(frame);
     Write(folder, "capture_" + name, header + record + record);
     Write(folder, "pcapng_" + name, Pcapng(frame));
-    Write(folder, "packets_" + name, Frame{0} + Big16(frame.size()) + frame + Big16(frame.size()) + frame);
+    const Frame packets = Big16(frame.size()) + frame + Big16(frame.size()) + frame;
+    Write(folder, "packets_" + name, Frame{0} + packets);
+    Write(folder, "sound_packets_" + name, Frame{0x80} + packets);  // whose sums fuzz_decoder puts right
   }
   Write(folder, "capture_many_flows", header + ManyFlows());
   for (const auto& [name, message] : Messages()) {

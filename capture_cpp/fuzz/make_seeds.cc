@@ -31,12 +31,12 @@ std::vector<std::pair<std::string, Frame>> Frames() {
   const Frame frame = Ethernet(0x0800, inner);
   return {
       {"udp", frame},
-      {"tcp", Ethernet(0x0800, Ipv4(6, Tcp(1, 2, 0x1b, Zeros(9))))},
+      {"tcp", Ethernet(0x0800, Ipv4(6, Tcp(1, 2, 0x1b, Zeros(10))))},
       {"tcp_vlan", Ethernet(0x8100, Vlan(0x0800, Ipv4(6, Tcp(1, 2, 0x18, Zeros(99)))))},
       {"tcp_ipv6", Ethernet(0x86dd, Ipv6(6, Tcp(1, 2, 0x10, Zeros(9))))},
       {"icmp", Ethernet(0x0800, Ipv4(1, Zeros(16)))},
       {"sctp", Ethernet(0x0800, Ipv4(132, Zeros(20)))},
-      {"fragment", Ethernet(0x0800, Ipv4(17, Udp(1, 2, Zeros(24)), 0x2000))},
+      {"fragment", Ethernet(0x0800, Ipv4(17, Udp(1, 2, Zeros(32)), 0x2000))},
       {"qinq", Ethernet(0x88a8, Vlan(0x8100, Vlan(0x0800, inner)))},
       {"mpls", Ethernet(0x8847, weir::test::Mpls(true, inner))},
       {"pppoe", Ethernet(0x8864, weir::test::Pppoe(0x21, inner))},

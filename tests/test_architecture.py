@@ -58,3 +58,35 @@ def test_a_forbidden_import_is_found(planted: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-S", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "weir.alerts.planted" in done.stdout
+
+
+# Rooms of the C++: what each may include beside its own files and those of the folder that it lies in.
+ROOMS = {
+    "capture_cpp/src": {"application": set(), "decode": set()},
+    "capture_cpp/sensor": {"capture": set(), "privacy": set(), "store": set(), "flows": {"export"}, "export": {"flows"}},
+}
+
+
+def trespasses(place: str, folder: Path) -> list[str]:
+    """Includes of one room by another that may not know it."""
+    found = []
+    for room, others in ROOMS[place].items():
+        for path in sorted((folder / room).iterdir()):
+            for included in re.findall(r'^#include "([^"/]+)/', path.read_text(), re.M):
+                if included in ROOMS[place] and included not in others | {room}:
+                    found.append(f"{room}/{path.name} includes {included}/")
+    return found
+
+
+@pytest.mark.parametrize("place", ROOMS)
+def test_rooms_of_the_cpp_do_not_include_one_another(place: str) -> None:
+    folders = {path.name for path in (ROOT / place).iterdir() if path.is_dir()} - {"tests"}
+    assert folders == set(ROOMS[place])
+    assert trespasses(place, ROOT / place) == []
+
+
+def test_a_forbidden_include_is_found(tmp_path: Path) -> None:
+    for room in ROOMS["capture_cpp/sensor"]:
+        (tmp_path / room).mkdir()
+    (tmp_path / "store" / "planted.h").write_text('#include "disk.h"\n#include "store/spool.h"\n#include "flows/rows.h"\n')
+    assert trespasses("capture_cpp/sensor", tmp_path) == ["store/planted.h includes flows/"]

@@ -35,6 +35,11 @@ struct RecordHeader {
 };
 static_assert(sizeof(RecordHeader) == kRecordHeaderBytes);
 
+// The bytes of the record that `records` begins with, behind its header.
+inline std::span<const std::uint8_t> PacketOf(std::span<const std::byte> records, const RecordHeader& header) {
+  return {reinterpret_cast<const std::uint8_t*>(records.data()) + sizeof header, header.captured};
+}
+
 // Records lie one behind the other, each as its 16 bytes of header and its captured bytes.
 class Batch {
  public:

@@ -11,9 +11,9 @@
 #include "capture_options.h"
 #include "events.h"
 #include "sandbox.h"
-#include "sha256.h"
-#include "spool.h"
 #include "stop_signal.h"
+#include "store/sha256.h"
+#include "store/spool.h"
 #include "stream.h"
 
 namespace weir::sensor {

@@ -7,8 +7,8 @@
 #include "events.h"
 #include "flows/flow_stage.h"
 #include "memory.h"
-#include "names.h"
-#include "segment_scan.h"
+#include "store/names.h"
+#include "store/segment_scan.h"
 
 namespace weir::sensor {
 namespace {

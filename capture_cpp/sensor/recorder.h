@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "batch_queue.h"
-#include "checkpoint.h"
-#include "host_index.h"
 #include "capture_options.h"
-#include "plain_capture.h"
-#include "privacy.h"
-#include "segment.h"
-#include "spool.h"
-#include "state_file.h"
+#include "checkpoint.h"
+#include "privacy/privacy.h"
+#include "store/host_index.h"
+#include "store/plain_capture.h"
+#include "store/segment.h"
+#include "store/spool.h"
+#include "store/state_file.h"
 
 namespace weir::sensor {
 

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "batch_queue.h"
-#include "file_source.h"
-#include "live_source.h"
-#include "names.h"
-#include "salvage.h"
+#include "capture/file_source.h"
+#include "capture/live_source.h"
+#include "store/names.h"
+#include "store/salvage.h"
 
 namespace weir::sensor {
 namespace {

@@ -4,17 +4,17 @@
 #include <memory>
 #include <string>
 
+#include "capture/capture_source.h"
 #include "capture_options.h"
-#include "capture_source.h"
 #include "checkpoint.h"
 #include "events.h"
 #include "flows/flow_stage.h"
 #include "flows/identity.h"
-#include "plain_capture.h"
-#include "privacy.h"
+#include "privacy/privacy.h"
 #include "recorder.h"
-#include "spool.h"
 #include "stop_signal.h"
+#include "store/plain_capture.h"
+#include "store/spool.h"
 
 namespace weir::sensor {
 

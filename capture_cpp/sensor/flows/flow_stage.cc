@@ -9,7 +9,6 @@
 #include "flows/encoder.h"
 #include "flows/file_target.h"
 #include "flows/mqtt_target.h"
-#include "segment_scan.h"
 
 namespace weir::sensor {
 namespace {

@@ -11,8 +11,8 @@
 #include <string>
 #include <thread>
 
-#include "flows/encoder.h"
 #include "capture_options.h"
+#include "flows/encoder.h"
 #include "flows/flow_target.h"
 #include "flows/mqtt_connection.h"
 

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "counters.h"
-#include "manifest.h"
+#include "store/manifest.h"
 
 namespace weir::sensor {
 namespace {

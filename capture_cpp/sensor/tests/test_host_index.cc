@@ -6,8 +6,8 @@
 #include <array>
 #include <vector>
 
-#include "host_index.h"
 #include "link_type.h"
+#include "store/host_index.h"
 
 namespace weir::sensor {
 namespace {

@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
 #include "json.h"
-#include "manifest.h"
-#include "names.h"
-#include "sha256.h"
+#include "store/manifest.h"
+#include "store/names.h"
+#include "store/sha256.h"
 
 namespace weir::sensor {
 namespace {

@@ -6,9 +6,9 @@
 #include <random>
 #include <vector>
 
-#include "crypto_pan.h"
 #include "link_type.h"
-#include "privacy.h"
+#include "privacy/crypto_pan.h"
+#include "privacy/privacy.h"
 
 namespace weir::sensor {
 namespace {

@@ -8,9 +8,9 @@
 #include <fstream>
 
 #include "checkpoint.h"
-#include "segment.h"
-#include "segment_scan.h"
-#include "spool.h"
+#include "store/segment.h"
+#include "store/segment_scan.h"
+#include "store/spool.h"
 
 namespace weir::sensor {
 namespace {

@@ -7,10 +7,10 @@
 #include <cstring>
 #include <limits>
 
-#include "clock_watch.h"
-#include "gap_watch.h"
-#include "link_watch.h"
-#include "ring.h"
+#include "capture/clock_watch.h"
+#include "capture/gap_watch.h"
+#include "capture/link_watch.h"
+#include "capture/ring.h"
 
 namespace weir::sensor {
 namespace {

@@ -107,7 +107,7 @@ struct UsualIp {
   if (bytes.size() < kIpBytes) [[unlikely]] {
     return false;
   }
-  const auto first = ReadLittle<std::uint64_t>(bytes, 0);       // up to the fragment's offset
+  const auto first = ReadLittle<std::uint64_t>(bytes, 0);   // up to the fragment's offset
   const auto second = ReadLittle<std::uint64_t>(bytes, 8);  // time to live, protocol, sum, source
   const auto third = ReadLittle<std::uint32_t>(bytes, 16);  // destination
   const std::uint32_t total_bytes = ReadBig16(bytes, 2);

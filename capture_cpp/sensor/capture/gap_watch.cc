@@ -1,4 +1,4 @@
-#include "gap_watch.h"
+#include "capture/gap_watch.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "link_watch.h"
+#include "capture/link_watch.h"
 
 #include <linux/if_link.h>
 #include <linux/netlink.h>

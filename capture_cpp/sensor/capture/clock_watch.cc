@@ -1,4 +1,4 @@
-#include "clock_watch.h"
+#include "capture/clock_watch.h"
 
 #include <cstdlib>
 

@@ -1,4 +1,4 @@
-#include "state_file.h"
+#include "store/state_file.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 
 #include "disk.h"
 #include "json.h"
-#include "manifest.h"
-#include "names.h"
+#include "store/manifest.h"
+#include "store/names.h"
 
 namespace weir::sensor {
 namespace {

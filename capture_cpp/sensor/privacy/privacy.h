@@ -6,7 +6,7 @@
 #include <span>
 
 #include "batch.h"
-#include "crypto_pan.h"
+#include "privacy/crypto_pan.h"
 
 namespace weir::sensor {
 

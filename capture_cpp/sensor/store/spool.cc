@@ -1,4 +1,4 @@
-#include "spool.h"
+#include "store/spool.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,10 +12,10 @@
 #include <iterator>
 #include <span>
 
-#include "events.h"
-#include "manifest.h"
 #include "capture_options.h"
+#include "events.h"
 #include "segment_format.h"
+#include "store/manifest.h"
 
 namespace weir::sensor {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "sha256.h"
+#include "store/sha256.h"
 
 #include <stdexcept>
 

@@ -1,4 +1,4 @@
-#include "crypto_pan.h"
+#include "privacy/crypto_pan.h"
 
 #include <algorithm>
 #include <cctype>

@@ -1,4 +1,4 @@
-#include "capture_source.h"
+#include "capture/capture_source.h"
 
 #include <iterator>
 

@@ -1,4 +1,4 @@
-#include "plain_capture.h"
+#include "store/plain_capture.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "events.h"
-#include "segment.h"
+#include "store/segment.h"
 
 namespace weir::sensor {
 namespace {

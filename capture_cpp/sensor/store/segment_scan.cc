@@ -1,4 +1,4 @@
-#include "segment_scan.h"
+#include "store/segment_scan.h"
 
 #include <unistd.h>
 
@@ -57,10 +57,6 @@ bool SegmentScan::Next(Frame* frame) {
   frame->raw_length = records->size();
   offset_ += length;
   return true;
-}
-
-std::span<const std::uint8_t> PacketOf(std::span<const std::byte> records, const RecordHeader& header) {
-  return {reinterpret_cast<const std::uint8_t*>(records.data()) + sizeof header, header.captured};
 }
 
 bool SegmentScan::Describe(std::span<const std::byte> records, Frame* frame) {

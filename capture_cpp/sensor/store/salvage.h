@@ -3,7 +3,7 @@
 #pragma once
 
 #include "capture_options.h"
-#include "spool.h"
+#include "store/spool.h"
 
 namespace weir::sensor {
 

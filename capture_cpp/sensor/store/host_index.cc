@@ -1,4 +1,4 @@
-#include "host_index.h"
+#include "store/host_index.h"
 
 #include <openssl/evp.h>
 

@@ -1,4 +1,4 @@
-#include "privacy.h"
+#include "privacy/privacy.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "file_source.h"
+#include "capture/file_source.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -11,10 +11,10 @@
 #include <optional>
 #include <utility>
 
+#include "capture/filter.h"
 #include "capture_error.h"
 #include "capture_file.h"
 #include "events.h"
-#include "filter.h"
 
 namespace weir::sensor {
 namespace {

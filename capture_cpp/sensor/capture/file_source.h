@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "capture_source.h"
+#include "capture/capture_source.h"
 #include "capture_options.h"
 
 namespace weir::sensor {

@@ -1,4 +1,4 @@
-#include "salvage.h"
+#include "store/salvage.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,9 +11,9 @@
 #include "checkpoint.h"
 #include "clock.h"
 #include "events.h"
-#include "names.h"
-#include "segment.h"
 #include "segment_format.h"
+#include "store/names.h"
+#include "store/segment.h"
 
 namespace weir::sensor {
 namespace {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "disk.h"
-#include "manifest.h"
-#include "sha256.h"
+#include "store/manifest.h"
+#include "store/sha256.h"
 
 namespace weir::sensor {
 

@@ -1,4 +1,4 @@
-#include "segment.h"
+#include "store/segment.h"
 
 #include <unistd.h>
 
@@ -6,8 +6,8 @@
 #include <cstring>
 #include <new>
 
-#include "segment_scan.h"
 #include "segment_format.h"
+#include "store/segment_scan.h"
 
 namespace weir::sensor {
 namespace {

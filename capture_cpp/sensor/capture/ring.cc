@@ -1,4 +1,4 @@
-#include "ring.h"
+#include "capture/ring.h"
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
@@ -13,8 +13,8 @@
 #include <limits>
 #include <vector>
 
+#include "capture/filter.h"
 #include "events.h"
-#include "filter.h"
 #include "link_type.h"
 
 namespace weir::sensor {

@@ -1,4 +1,4 @@
-#include "manifest.h"
+#include "store/manifest.h"
 
 #include <algorithm>
 #include <charconv>

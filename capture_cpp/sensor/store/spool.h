@@ -7,7 +7,7 @@
 
 #include "counters.h"
 #include "disk.h"
-#include "names.h"
+#include "store/names.h"
 
 namespace weir::sensor {
 

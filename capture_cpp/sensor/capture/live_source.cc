@@ -1,4 +1,4 @@
-#include "live_source.h"
+#include "capture/live_source.h"
 
 #include <poll.h>
 
@@ -6,12 +6,12 @@
 #include <chrono>
 #include <exception>
 
+#include "capture/clock_watch.h"
+#include "capture/gap_watch.h"
+#include "capture/link_watch.h"
+#include "capture/ring.h"
 #include "clock.h"
-#include "clock_watch.h"
 #include "events.h"
-#include "gap_watch.h"
-#include "link_watch.h"
-#include "ring.h"
 
 namespace weir::sensor {
 namespace {

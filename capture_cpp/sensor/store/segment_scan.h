@@ -10,8 +10,8 @@
 #include <span>
 #include <vector>
 
-#include "host_index.h"
-#include "manifest.h"
+#include "store/host_index.h"
+#include "store/manifest.h"
 
 namespace weir::sensor {
 
@@ -50,8 +50,5 @@ class SegmentScan {
 
 // Adds one packet to what is said about its frame, but for its hosts.
 void Note(const RecordHeader& header, std::int64_t time_us, Frame* frame);
-
-// The bytes of a record behind its header.
-std::span<const std::uint8_t> PacketOf(std::span<const std::byte> records, const RecordHeader& header);
 
 }  // namespace weir::sensor

@@ -33,7 +33,7 @@ struct FlowBatch {
 using FlowSink = std::function<void(std::shared_ptr<const FlowBatch>)>;
 
 // Rows of a batch: few enough that its columns stay in the cache between filling and reading.
-inline constexpr std::int64_t kBatchRows = 8'192;
+inline constexpr std::int64_t kBatchRows = 4'096;
 
 // All rows in a single batch, however many.
 inline constexpr std::int64_t kAllRows = std::numeric_limits<std::int64_t>::max();

@@ -42,7 +42,7 @@ inline constexpr std::size_t kMostFragmented = kHasSmallLimits ? 4 : 16'384;
 inline constexpr std::int64_t kFragmentLifeUs = 60'000'000;
 
 // Packets decoded together, so that the memory of their flows is fetched in parallel.
-inline constexpr std::size_t kBatch = 16;
+inline constexpr std::size_t kBatch = 32;
 
 // A packet older than the newest one by more than this says that the clock was set back.
 inline constexpr std::int64_t kClockStepUs = 3'600'000'000;

@@ -32,7 +32,7 @@ class Turns(NamedTuple):
 
 
 def in_turns(name: str, ours: Callable[[], Run], capture: Path, rounds: int) -> Turns:
-    """Run both, round by round; a run in which the peer found nothing is none."""
+    """Run both, round by round, ours before and after the peer; a run in which the peer found nothing is none."""
     peer = peers.get(name)
     mine, others, found = [], [], 0
     for _ in range(rounds):
@@ -41,6 +41,7 @@ def in_turns(name: str, ours: Callable[[], Run], capture: Path, rounds: int) -> 
             warm(capture)  # a run takes long enough for the kernel to let go of it
             others.append(run(peer.command(capture, Path(out)), environment=peers.environment()))
             found = peer.found(others[-1].output, Path(out))
+        mine.append(ours())
         if found <= 0:
             raise AbsentError(f"{name} {peer.version} ended well but found nothing")
         if others[-1].cpu_s > LONG_S and len(others) >= LONG_ROUNDS:

@@ -49,7 +49,7 @@ nb::tuple ArrayCapsules(const FlowBatch& batch) {
   return nb::make_tuple(schema, Capsule(std::move(array), "arrow_array"));
 }
 
-// Rows of a batch: handing one over to Python and Arrow costs a millisecond, more than columns that
+// Rows of a batch: each costs Python and the Parquet writer about a millisecond, more than columns that
 // stay in a nearer cache would save.
 constexpr std::int64_t kRowsForPython = 2 * weir::kBatchRows;
 

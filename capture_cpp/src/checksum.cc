@@ -33,14 +33,14 @@ __attribute__((target("avx2"), always_inline)) inline std::int64_t AddLanes(__m2
   return _mm_cvtsi128_si32(narrow);
 }
 
-// From the middle on, as many bytes are kept as the distance from there is less than a vector.
+// Read from `rest` on, it is a mask that keeps the last `rest` bytes of a vector.
 alignas(kWide) constexpr auto kKeepLast = [] {
   std::array<std::uint8_t, 2 * kWide> keep{};
   std::fill(keep.begin() + kWide, keep.end(), std::uint8_t{0xff});
   return keep;
 }();
 
-// At least one vector of them. A lane has room for 32,768 pairs of words, and no packet has as many.
+// Of at least one vector. The lanes' sum has room for 65,536 words, twice as many as any packet has.
 __attribute__((target("avx2"))) std::uint64_t SumWide(Bytes bytes) {
   constexpr std::size_t kAtOnce = 4 * kWide;
   const std::size_t size = bytes.size() & ~std::size_t{1};

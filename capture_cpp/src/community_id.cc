@@ -225,9 +225,10 @@ void IdentifyAnywhere(const Blocks& messages, std::size_t size, char* to) {
 // Byte `at` of a digest whose words lie in a vector, little-endian as the processor has them.
 constexpr char ByteAt(int at) { return static_cast<char>(4 * (at / 4) + 3 - at % 4); }
 
-// Turns 12 bytes of a digest into 16 letters in each half of a vector. Four times three bytes become
-// four times six bits, by shuffling them to where two multiplications can shift them apart; then
-// each number is turned into its letter by what lies between them. After W. Mula, "Base64 encoding
+// Turns the digest's first 12 bytes into 16 letters in the lower half, and its last 8 into 11 in the
+// upper one; the sign that fills up the last group is the caller's. Three bytes become four numbers of
+// six bits, by shuffling them to where two multiplications can shift them apart; then the distance
+// between a number and its letter is added. After W. Mula, "Base64 encoding
 // with SIMD instructions", http://0x80.pl/articles/base64-simd.html.
 __attribute__((target("avx2"), always_inline)) inline __m256i LettersOf(__m256i digest) {
   constexpr char kNone = -128;

@@ -274,7 +274,7 @@ void SetBulks(const FlowRecord& record, std::size_t row, FlowTile* tile) {
 }
 
 // The row of a flow of two packets, the second one of direction kSide. With everything inlined the
-// record lies in registers, and what two packets cannot bring about is left out.
+// record is never put together in memory, and what two packets cannot bring about is left out.
 template <std::size_t kSide>
 [[gnu::flatten]] void WritePairOf(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, EndReason reason, std::size_t row, FlowTile* tile) {
   FlowRecord record{};

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "address_text.h"
-#include "application/fields.h"
 #include "community_id.h"
 
 namespace weir {
@@ -79,8 +78,6 @@ std::size_t LongestText(ColumnType type) {
       return kCommunityIdBytes;
     case ColumnType::kHistory:
       return kLongestHistory;
-    case ColumnType::kApplicationText:
-      return Fields::kLongestText;
     default:
       break;
   }

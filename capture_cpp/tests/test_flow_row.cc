@@ -56,7 +56,8 @@ bool TakeHistory(FlowTile* tile, FlowTile* other) {
   return left.letters == right.letters && left.seen == right.seen && left.count == right.count;
 }
 
-// A pair has a writer of its own, which must write what a record of the same packets makes.
+// A pair has a writer of its own, made of the same steps but for the record: what the compiler leaves
+// out of it must not show. Whether the steps are right is asked by the tests of the flow table.
 TEST(FlowRow, OfTwoPacketsIsThatOfTheirRecord) {
   std::mt19937_64 random(4);
   const auto record = std::make_unique<FlowRecord>();

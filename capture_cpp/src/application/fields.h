@@ -79,7 +79,7 @@ class alignas(kCacheLine) Fields {
   // One bit for each text field that has one.
   std::uint32_t said() const { return said_; }
 
-  // Forgets everything and keeps the memory.
+  // Forgets everything, and gives back the memory of texts that had no room inside.
   void Clear();
 
   // Memory held, this object included.

@@ -4,7 +4,9 @@
 
 namespace weir {
 
-FieldsPool::FieldsPool(std::size_t most) : most_(most), fields_(static_cast<Fields*>(ReserveZeroed(most * sizeof(Fields)))) {}
+FieldsPool::FieldsPool(std::size_t most) : most_(most), fields_(static_cast<Fields*>(ReserveZeroed(most * sizeof(Fields)))) {
+  free_.reserve(most);  // so that nothing can fail where one is given back
+}
 
 FieldsPool::~FieldsPool() {
   std::destroy_n(fields_, used_);
@@ -18,7 +20,6 @@ FieldsPool::Handle FieldsPool::Take() {
     if (!free_.empty()) {
       free_.back()->Prefetch();  // the next one, which may have been put away long ago
     }
-    fields->Clear();
     return Handle(fields, {this});
   }
   if (used_ == most_) {

@@ -12,7 +12,7 @@ namespace weir {
 
 class FieldsPool {
  public:
-  // Has room for `most` at once; memory is taken as it is used.
+  // Has room for `most` at once; memory is taken as it is used, and kept.
   explicit FieldsPool(std::size_t most);
   FieldsPool(const FieldsPool&) = delete;
   FieldsPool& operator=(const FieldsPool&) = delete;
@@ -20,7 +20,10 @@ class FieldsPool {
 
   struct GiveBack {
     FieldsPool* pool;
-    void operator()(Fields* fields) const { pool->free_.push_back(fields); }
+    void operator()(Fields* fields) const {
+      fields->Clear();
+      pool->free_.push_back(fields);
+    }
   };
   using Handle = std::unique_ptr<Fields, GiveBack>;
 

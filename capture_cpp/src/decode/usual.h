@@ -118,7 +118,7 @@ struct UsualIp {
   if (source == third || (kOddSources4[source & 0xff] | kOddDestinations4[third & 0xff]) != 0) [[unlikely]] {
     return false;
   }
-  if (!IsSoundSum(AddCarried(first, second) + third)) [[unlikely]] {
+  if (!IsSoundSum(AddCarried(AddCarried(first, second), third))) [[unlikely]] {
     return false;
   }
   const std::uint64_t from = __builtin_bswap32(static_cast<std::uint32_t>(source));

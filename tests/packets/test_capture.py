@@ -423,7 +423,7 @@ def test_the_sensor_page_names_every_event():
     page = (repository / "docs" / "sensor.md").read_text()
     events = {
         name
-        for path in (repository / "capture_cpp" / "sensor").glob("*.cc")
+        for path in (repository / "capture_cpp" / "sensor").rglob("*.cc")
         for name in re.findall(r'Event\("(\w+)"\)', path.read_text())
     }
     assert len(events) > 8

@@ -1,7 +1,6 @@
 #include "application/fields.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace weir {
 namespace {
@@ -70,7 +69,9 @@ void Fields::Set(TextField field, Bytes text) {
     std::ranges::copy(letters, texts_.begin() + used_);
     used_ = static_cast<std::uint16_t>(used_ + letters.size());
   } else {
-    more_ = more_ == nullptr ? std::make_unique<std::string>() : std::move(more_);
+    if (more_ == nullptr) {
+      more_ = std::make_unique<std::string>();
+    }
     begin = kRoom + more_->size();
     more_->append(letters);
   }

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <new>
 
-#include "flow_record.h"
 #include "memory.h"
+#include "record/flow_record.h"
 
 namespace weir {
 

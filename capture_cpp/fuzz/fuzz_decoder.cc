@@ -6,7 +6,7 @@
 #include <array>
 #include <vector>
 
-#include "decoder.h"
+#include "decode/decoder.h"
 #include "exact_bytes.h"
 #include "link_type.h"
 #include "require.h"

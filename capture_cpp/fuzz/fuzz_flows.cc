@@ -3,10 +3,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "capture_error.h"
 #include "exact_bytes.h"
 #include "flow_builder.h"
 #include "options.h"
+#include "reader/capture_error.h"
 #include "require.h"
 
 namespace {

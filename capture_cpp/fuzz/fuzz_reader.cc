@@ -1,8 +1,8 @@
 // Any bytes as a capture: records until the end, or a CaptureError; never more bytes than given.
-#include "capture_error.h"
-#include "capture_file.h"
 #include "exact_bytes.h"
 #include "options.h"
+#include "reader/capture_error.h"
+#include "reader/capture_file.h"
 #include "require.h"
 
 namespace {

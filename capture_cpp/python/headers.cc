@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "header_walk.h"
+#include "decode/header_walk.h"
 
 namespace nb = nanobind;
 

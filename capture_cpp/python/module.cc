@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "arrow.h"
-#include "capture_error.h"
+#include "columns/arrow.h"
 #include "flow_builder.h"
 #include "headers.h"
+#include "reader/capture_error.h"
 
 namespace nb = nanobind;
 

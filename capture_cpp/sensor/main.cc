@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "capture_error.h"
 #include "capture_options.h"
 #include "events.h"
+#include "reader/capture_error.h"
 #include "sandbox.h"
 #include "stop_signal.h"
 #include "store/sha256.h"

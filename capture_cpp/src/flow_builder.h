@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "columns/flow_columns.h"
 #include "counts.h"
-#include "decoder.h"
-#include "flow_columns.h"
-#include "flow_table.h"
+#include "decode/decoder.h"
+#include "table/flow_table.h"
 
 namespace weir {
 

@@ -1,4 +1,4 @@
-#include "address_text.h"
+#include "columns/address_text.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "byte_source.h"
+#include "reader/byte_source.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "capture_error.h"
 #include "options.h"
+#include "reader/capture_error.h"
 
 namespace weir {
 namespace {

@@ -1,4 +1,4 @@
-#include "capture_file.h"
+#include "reader/capture_file.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "capture_error.h"
 #include "frames.h"
 #include "options.h"
+#include "reader/capture_error.h"
 
 namespace weir {
 namespace {

@@ -1,4 +1,4 @@
-#include "checksum.h"
+#include "decode/checksum.h"
 
 #include <gtest/gtest.h>
 

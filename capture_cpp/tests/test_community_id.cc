@@ -1,4 +1,4 @@
-#include "community_id.h"
+#include "columns/community_id.h"
 
 #include <gtest/gtest.h>
 

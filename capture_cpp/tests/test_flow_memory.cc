@@ -8,8 +8,8 @@
 #include <memory>
 #include <string_view>
 
-#include "flow_table.h"
 #include "options.h"
+#include "table/flow_table.h"
 
 namespace weir {
 namespace {

@@ -1,4 +1,4 @@
-#include "flow_row.h"
+#include "columns/flow_row.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "flow_table.h"
+#include "table/flow_table.h"
 
 #include <gtest/gtest.h>
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "checksum.h"
-#include "decoder.h"
+#include "decode/checksum.h"
+#include "decode/decoder.h"
 #include "frames.h"
 #include "link_type.h"
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "decoder.h"
+#include "decode/decoder.h"
 #include "frames.h"
 #include "link_type.h"
 #include "same_packet.h"

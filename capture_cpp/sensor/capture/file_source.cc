@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "capture/filter.h"
-#include "capture_error.h"
-#include "capture_file.h"
 #include "events.h"
+#include "reader/capture_error.h"
+#include "reader/capture_file.h"
 
 namespace weir::sensor {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "arrow.h"
+#include "columns/arrow.h"
 #include "events.h"
 #include "export/udp_target.h"
 #include "flows/encoder.h"

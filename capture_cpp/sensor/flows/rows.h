@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "arrow.h"
+#include "columns/arrow.h"
 
 namespace weir::sensor {
 

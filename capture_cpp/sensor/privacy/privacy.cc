@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "header_walk.h"
+#include "decode/header_walk.h"
 
 namespace weir::sensor {
 namespace {

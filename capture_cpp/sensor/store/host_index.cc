@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "decode/header_walk.h"
 #include "decode/link.h"
 #include "decode/transport.h"
-#include "header_walk.h"
 #include "segment_format.h"
 
 namespace weir::sensor {

@@ -6,11 +6,11 @@
 
 #include <array>
 
-#include "checksum.h"
+#include "decode/checksum.h"
+#include "decode/fragments.h"
 #include "decode/ip.h"
 #include "decode/layer.h"
 #include "decode/transport.h"
-#include "fragments.h"
 
 namespace weir {
 

@@ -1,7 +1,7 @@
 // IPv4 (RFC 791) and IPv6 (RFC 8200) headers, with extension headers and fragmentation.
 #pragma once
 
-#include "checksum.h"
+#include "decode/checksum.h"
 #include "decode/layer.h"
 #include "options.h"
 

@@ -8,8 +8,8 @@
 
 #include <bit>
 
-#include "checksum.h"
 #include "decode/check.h"
+#include "decode/checksum.h"
 #include "decode/tunnel.h"
 #include "packet.h"
 

@@ -1,0 +1,52 @@
+// Turns a captured record into a Packet: link layer, tags, tunnels, IP, transport.
+#pragma once
+
+#include "counts.h"
+#include "decode/fragments.h"
+#include "decode/ip.h"
+#include "decode/layer.h"
+#include "decode/transport.h"
+#include "decode/usual.h"
+#include "hash.h"
+#include "link_type.h"
+#include "packet.h"
+#include "reader/capture_file.h"
+
+namespace weir {
+
+class Decoder {
+ public:
+  // `seed` is that of the flow table whose hash the packets carry; `odd` outlives the decoder.
+  Decoder(const Seed& seed, Counts* odd) : seed_(seed), fragments_(seed), odd_(odd) {}
+
+  // Says what becomes of the record, and on kAccepted fills `packet` but for its flow.
+  //
+  // A packet belongs to the innermost IP header. When a tunnel carries something that is no IP,
+  // or what a UDP port suggested turns out wrong, it belongs to the tunnel's own flow.
+  Outcome Decode(const Record& record, Packet* packet);
+
+  // The same header by header, as Decode() does where a packet is not a usual one.
+  Outcome DecodeByHeaders(const Record& record, Packet* packet);
+
+ private:
+  Outcome DecodeInner(Layer* layer, Packet* packet);
+  Outcome DecodeFragment(const IpHeader& ip, std::int64_t time_us, Layer* layer, TransportHeader* transport);
+  static void Fill(const IpHeader& ip, const TransportHeader& transport, const Layer& layer, Packet* packet);
+
+  Seed seed_;
+  Fragments fragments_;
+  Counts* odd_;
+};
+
+inline Outcome Decoder::Decode(const Record& record, Packet* packet) {
+  if (record.link_type == kLinkEthernet && DecodeUsual(record.bytes, record.wire_bytes, packet)) [[likely]] {
+    packet->time_us = record.time_us;
+    packet->offset = record.offset;
+    packet->hash = Hash(packet->key, seed_);
+    packet->odd_layers = 0;
+    return Outcome::kAccepted;
+  }
+  return DecodeByHeaders(record, packet);
+}
+
+}  // namespace weir

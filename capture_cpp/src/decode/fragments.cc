@@ -1,0 +1,58 @@
+#include "decode/fragments.h"
+
+#include <algorithm>
+
+#include "options.h"
+
+namespace weir {
+
+bool Fragments::Remember(const FragmentKey& key, FragmentPorts ports, FragmentSpan span, std::int64_t time_us) {
+  const auto known = ports_.find(key);
+  const bool is_known = known != ports_.end() && time_us - known->second.time_us <= kFragmentLifeUs;
+  Entry entry{ports, time_us, ++turn_, is_known ? known->second.seen : decltype(Entry::seen){}};
+  const bool is_again = Note(span, &entry);
+  ports_[key] = entry;
+  order_.push_back({key, turn_});
+  while (order_.size() > kMostFragmented) {
+    const auto oldest = ports_.find(order_.front().key);
+    if (oldest != ports_.end() && oldest->second.turn == order_.front().turn) {
+      ports_.erase(oldest);
+    }
+    order_.pop_front();
+  }
+  return is_again;
+}
+
+const FragmentPorts* Fragments::Find(const FragmentKey& key, FragmentSpan span, std::int64_t time_us, bool* is_again) {
+  const auto found = ports_.find(key);
+  if (found == ports_.end() || time_us - found->second.time_us > kFragmentLifeUs) {
+    return nullptr;
+  }
+  *is_again = Note(span, &found->second);
+  return &found->second.ports;
+}
+
+// Adds the span to those seen and says whether it met one of them. What lies in more pieces than
+// there is room for is not noted, so a repetition of it is not seen.
+bool Fragments::Note(FragmentSpan span, Entry* entry) {
+  bool is_again = false;
+  std::size_t kept = 0;
+  for (const FragmentSpan& seen : entry->seen) {
+    if (seen.end == 0) {
+      break;
+    }
+    is_again |= span.begin < seen.end && seen.begin < span.end;
+    if (span.begin <= seen.end && seen.begin <= span.end) {
+      span = {std::min(span.begin, seen.begin), std::max(span.end, seen.end)};
+    } else {
+      entry->seen[kept++] = seen;
+    }
+  }
+  if (kept < entry->seen.size()) {
+    entry->seen[kept++] = span;
+  }
+  std::fill(entry->seen.begin() + static_cast<std::ptrdiff_t>(kept), entry->seen.end(), FragmentSpan{});
+  return is_again;
+}
+
+}  // namespace weir

@@ -73,6 +73,9 @@ def test_what_is_reproduced_in_one_clone_is_pulled_into_another(tmp_path: Path, 
     model = contents(first / "data" / "4_models" / "candidate")
     assert {"manifest.json", "flows.onnx", "windows.onnx", "training.json"} <= set(model)
 
+    compiled = first / "include" / "weir" / "features" / "__pycache__"
+    compiled.mkdir()
+    (compiled / "windows.cpython-311.pyc").write_bytes(b"as an import would leave it")
     again = dvc(first, "repro")
     assert "Running stage" not in again
     assert "up to date" in again

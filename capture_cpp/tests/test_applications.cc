@@ -224,16 +224,5 @@ TEST(Applications, CountFlowsThatMemoryIsTooShortFor) {
   EXPECT_NE(again, 0u);
 }
 
-TEST(Entropy, IsThatOfShannon) {
-  EXPECT_EQ(EntropyOf(Octets(100, 'a')), 0);
-  EXPECT_EQ(EntropyOf({}), 0);
-  Octets all;
-  for (int i = 0; i < 256; ++i) {
-    all.push_back(static_cast<std::uint8_t>(i));
-  }
-  EXPECT_NEAR(EntropyOf(all), 6 * kEntropySteps, 1);  // of the first 64 bytes
-  EXPECT_NEAR(EntropyOf(BytesOf("abab")), kEntropySteps, 1);
-}
-
 }  // namespace
 }  // namespace weir

@@ -1,7 +1,6 @@
 #include "application/applications.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "application/protocols.h"
@@ -11,42 +10,7 @@ namespace {
 
 constexpr std::uint8_t kMostSegments = 32;  // heard of one direction, whatever they hold
 
-// Whole numbers are as good as these need to be: n log2 n in steps of 2^-24 bit.
-constexpr double kStepsPerBit = 1 << 24;
-
-struct Logarithms {
-  std::array<std::uint32_t, kEntropyBytes + 1> growth;  // of n log2 n, when n grows by one
-  std::array<std::uint32_t, kEntropyBytes + 1> log2;
-};
-
-Logarithms MakeLogarithms() {
-  Logarithms made{};
-  const auto steps = [](double bits) { return static_cast<std::uint32_t>(std::lround(bits * kStepsPerBit)); };
-  const auto term = [](std::size_t n) { return n == 0 ? 0.0 : static_cast<double>(n) * std::log2(static_cast<double>(n)); };
-  for (std::size_t n = 0; n <= kEntropyBytes; ++n) {
-    made.growth[n] = steps(term(n + 1) - term(n));
-    made.log2[n] = n == 0 ? 0 : steps(std::log2(static_cast<double>(n)));
-  }
-  return made;
-}
-
 }  // namespace
-
-std::uint16_t EntropyOf(Bytes bytes) {
-  static const Logarithms kLogarithms = MakeLogarithms();
-  const auto size = static_cast<std::uint32_t>(std::min(bytes.size(), kEntropyBytes));
-  if (size == 0) {
-    return 0;
-  }
-  std::array<std::uint8_t, 256> counts{};
-  std::uint64_t sum = 0;
-  for (const std::uint8_t byte : bytes.first(size)) {
-    sum += kLogarithms.growth[counts[byte]++];
-  }
-  const std::uint64_t mean = sum / size;
-  const std::uint64_t entropy = kLogarithms.log2[size] > mean ? kLogarithms.log2[size] - mean : 0;
-  return static_cast<std::uint16_t>(entropy * kEntropySteps >> 24);
-}
 
 bool Applications::Listen(const Segment& segment, std::uint32_t* index) {
   return *index == 0 ? Begin(segment, index) : Continue(segment, &states_[*index]);

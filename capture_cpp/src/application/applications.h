@@ -20,11 +20,6 @@
 
 namespace weir {
 
-// Shannon entropy of the first bytes, in steps of 1 / kEntropySteps bit per byte.
-inline constexpr std::size_t kEntropyBytes = 64;
-inline constexpr std::uint16_t kEntropySteps = 8'192;
-std::uint16_t EntropyOf(Bytes bytes);
-
 class Applications {
  public:
   explicit Applications(std::size_t most_bytes) : most_bytes_(most_bytes), pool_(most_bytes / sizeof(Fields) + 2), states_(1) {}

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "application/applications.h"
+#include "application/entropy.h"
 #include "hash.h"
 #include "record/flow_growth.h"
 

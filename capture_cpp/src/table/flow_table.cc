@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "application/entropy.h"
 #include "options.h"
 
 namespace weir {

@@ -311,6 +311,7 @@ def course_columns(flow: Flow) -> dict[str, Any]:
     out: dict[str, Any] = {"history": history, "conn_state": state.get(protocol, "OTH")}
     for name, side in (("fwd", sent[True]), ("bwd", sent[False])):
         out |= {f"retransmitted_{name}": side.again, f"out_of_order_{name}": side.late, f"zero_windows_{name}": side.full}
+        out[f"gap_bytes_{name}"] = side.gap
     return out
 
 
@@ -320,6 +321,8 @@ class Sent:
 
     next: int | None = None
     gap: int = 0
+    hole_end: int = 0
+    has_holes: bool = False
     again: int = 0
     late: int = 0
     full: int = 0
@@ -344,16 +347,26 @@ class Sent:
             return []
         ahead = (sequence - self.next + 2**31) % 2**32 - 2**31
         said = []
-        if ahead >= 0:
+        if ahead > 0:
+            self.has_holes = self.gap > 0
             self.gap += ahead
-        elif self.gap:
+            self.hole_end = self.next + ahead
+        elif ahead < 0 and self.fills(self.next + ahead, self.next + ahead + length):
             self.late += 1
-            self.gap = max(0, self.gap - length)
-        else:
+        elif ahead < 0:
             self.again += 1
             said = ["T"]
         self.next += max(0, ahead + length)
         return said
+
+    def fills(self, begin: int, end: int) -> bool:
+        """Whether a late segment brings missing bytes; of several holes only the end of the last one is known."""
+        first_missing = begin if self.has_holes else self.hole_end - self.gap
+        brought = range(max(begin, first_missing), min(end, self.hole_end))[: self.gap]
+        self.gap -= len(brought)
+        if brought and brought.stop == self.hole_end and not self.has_holes:
+            self.hole_end = brought.start
+        return bool(brought)
 
 
 def tcp_state(history: str, resets: set[bool]) -> str:

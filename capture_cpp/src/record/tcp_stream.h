@@ -6,13 +6,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "packet.h"
 
 namespace weir {
 
-// Letters in the order in which they first came, four bits each, the first one lowest.
-struct History {
+// Letters in the order in which they first came, four bits each, the first one lowest. Packed, so that
+// a stream has room for all it keeps.
+struct [[gnu::packed]] History {
   std::uint64_t letters;
   std::uint16_t seen;  // one bit for each letter
   std::uint8_t count;
@@ -20,13 +22,14 @@ struct History {
 
 struct alignas(64) TcpStream {
   History history;
+  std::array<std::uint8_t, 2> seen;   // bits of kSeen…
+  std::array<std::uint8_t, 2> flags;  // of all packets together
   std::array<std::uint32_t, 2> next_sequence;
-  std::array<std::uint32_t, 2> gap_bytes;  // jumped over and not seen since
+  std::array<std::uint32_t, 2> gap_bytes;  // jumped over and not seen since; stops at the most it can hold
+  std::array<std::uint32_t, 2> hole_end;   // sequence number behind the latest of them
   std::array<std::uint32_t, 2> retransmitted;
   std::array<std::uint32_t, 2> out_of_order;
   std::array<std::uint32_t, 2> zero_windows;
-  std::array<std::uint8_t, 2> seen;  // bits of kSeen…
-  std::array<std::uint8_t, 2> flags;  // of all packets together
 };
 static_assert(sizeof(TcpStream) == 64);
 
@@ -53,6 +56,7 @@ inline constexpr std::uint8_t kSeenSynAck = 0x04;
 inline constexpr std::uint8_t kSeenFin = 0x08;
 inline constexpr std::uint8_t kSeenRst = 0x10;
 inline constexpr std::uint8_t kHasSequence = 0x20;
+inline constexpr std::uint8_t kHasHoles = 0x40;  // more than one, and not all were filled since
 
 // The letters of a history, of one side.
 enum class Letter : std::uint8_t { kS, kH, kA, kD, kF, kR, kT, kW };
@@ -71,8 +75,39 @@ inline void Note(Letter letter, std::size_t side, History* history) {
   ++history->count;
 }
 
-// A segment that lies before the expected sequence number came late if bytes had been jumped over,
-// and otherwise again.
+// Bytes were jumped over, up to this sequence number.
+inline void AddHole(std::uint32_t end, std::uint32_t bytes, std::size_t side, TcpStream* stream) {
+  std::uint32_t& gap = stream->gap_bytes[side];
+  std::uint8_t& seen = stream->seen[side];
+  seen = static_cast<std::uint8_t>(gap > 0 ? seen | kHasHoles : seen & ~kHasHoles);
+  gap += std::min(bytes, std::numeric_limits<std::uint32_t>::max() - gap);
+  stream->hole_end[side] = end;
+}
+
+// How many of the missing bytes a late segment brings, which are then missing no more. One hole lies
+// right before hole_end; of several it is only known where the last one ends, so whatever comes late
+// before that is taken for missing bytes.
+inline std::uint32_t FillHole(std::uint32_t sequence, std::uint32_t length, std::size_t side, TcpStream* stream) {
+  std::uint32_t& gap = stream->gap_bytes[side];
+  std::uint32_t& hole_end = stream->hole_end[side];
+  const bool is_one = (stream->seen[side] & kHasHoles) == 0;
+  const auto till_end = static_cast<std::int32_t>(hole_end - sequence);
+  if (gap == 0 || till_end <= 0) {
+    return 0;
+  }
+  const bool reaches_end = length >= static_cast<std::uint32_t>(till_end);
+  std::uint32_t filled = std::min(length, static_cast<std::uint32_t>(till_end));
+  if (const auto till_begin = static_cast<std::int32_t>(hole_end - gap - sequence); is_one && till_begin > 0) {
+    filled -= std::min(filled, static_cast<std::uint32_t>(till_begin));
+  }
+  filled = std::min(filled, gap);
+  gap -= filled;
+  hole_end -= is_one && reaches_end ? filled : 0;
+  return filled;
+}
+
+// A segment that lies before the expected sequence number came late if it brings bytes that had been
+// jumped over, and otherwise again.
 [[gnu::always_inline]] inline void AddSegment(std::uint32_t sequence, std::uint32_t length, std::size_t side, TcpStream* stream) {
   const std::uint32_t end = sequence + length;
   std::uint32_t& next = stream->next_sequence[side];
@@ -81,16 +116,15 @@ inline void Note(Letter letter, std::size_t side, History* history) {
     next = end;
     return;
   }
-  std::uint32_t& gap = stream->gap_bytes[side];
-  const auto ahead = static_cast<std::int32_t>(sequence - next);
-  if (ahead >= 0) {
-    gap += static_cast<std::uint32_t>(ahead);
-  } else if (gap > 0) {
-    ++stream->out_of_order[side];
-    gap -= std::min(gap, length);
-  } else {
-    ++stream->retransmitted[side];
-    Note(Letter::kT, side, &stream->history);
+  if (const auto ahead = static_cast<std::int32_t>(sequence - next); ahead > 0) {
+    AddHole(sequence, static_cast<std::uint32_t>(ahead), side, stream);
+  } else if (ahead < 0) {
+    if (FillHole(sequence, length, side, stream) > 0) {
+      ++stream->out_of_order[side];
+    } else {
+      ++stream->retransmitted[side];
+      Note(Letter::kT, side, &stream->history);
+    }
   }
   if (static_cast<std::int32_t>(end - next) > 0) {
     next = end;

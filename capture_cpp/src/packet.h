@@ -80,6 +80,9 @@ struct Packet {
   Bytes captured;              // of the payload; points into the capture. Empty for fragments
 };
 
+// The sequence number of a TCP packet's first byte of payload; a SYN counts as a byte before it (RFC 9293, section 3.4).
+inline std::uint32_t FirstSequence(const Packet& packet) { return packet.sequence + ((packet.tcp_flags & kTcpSyn) != 0 ? 1 : 0); }
+
 // What became of a packet; each has exactly one outcome.
 enum class Outcome : std::uint8_t {
   kAccepted,     // belongs to a flow

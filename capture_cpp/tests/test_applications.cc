@@ -10,6 +10,7 @@
 #include "application/http.h"
 #include "application/ja4.h"
 #include "application/tls.h"
+#include "messages.h"
 
 namespace weir {
 namespace {
@@ -206,6 +207,73 @@ TEST(Applications, JoinAHelloThatComesInPieces) {
     EXPECT_EQ(fields->Text(TextField::kApp), "tls");
     EXPECT_EQ(fields->Text(TextField::kTlsSni), "example.org") << piece;
   }
+}
+
+// What two segments tell; the second begins `overlap` bytes before the first one's end.
+std::string HeardOf(const Octets& message, std::size_t cut, std::size_t overlap, std::uint16_t port, TextField field) {
+  Applications applications(1 << 20);
+  std::uint32_t index = 0;
+  const auto show = [&](std::size_t from, std::size_t to) {
+    const Bytes bytes = Bytes(message).subspan(from, to - from);
+    const Stretch stretch{bytes, true, false, false, 40'000, port};
+    applications.Listen({stretch, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(bytes.size())}, &index);
+  };
+  show(0, cut);
+  show(cut - overlap, message.size());
+  const auto fields = applications.Take(index);
+  return fields == nullptr ? "unknown" : std::string(fields->Text(TextField::kApp)) + " " + std::string(fields->Text(field));
+}
+
+TEST(Applications, KnowAProtocolWhereverItsFirstSegmentEnds) {
+  struct Sample {
+    Octets message;
+    std::uint16_t port;
+    TextField field;
+    std::string_view told;
+  };
+  const std::vector<Sample> samples{
+      {test::TlsClient(), 443, TextField::kTlsSni, "tls www.example.org"},
+      {test::HttpRequest(), 80, TextField::kHttpHost, "http www.example.org"},
+      {test::SshClient(), 22, TextField::kSshClient, "ssh SSH-2.0-OpenSSH_9.2p1 Debian-2"},
+      {test::SmtpClient(), 25, TextField::kSmtpFrom, "smtp alice@example.org"},
+      {test::FtpClient(), 21, TextField::kFtpUser, "ftp alice"},
+      {test::MqttConnect(), 1883, TextField::kMqttClientId, "mqtt pump-7"},
+      {test::ModbusRequest(), 502, TextField::kDnsQname, "modbus "},
+      {test::Sized16(test::DnsQuery()), 53, TextField::kDnsQname, "dns www.example.org"},
+  };
+  for (const auto& [message, port, field, told] : samples) {
+    for (std::size_t cut = 1; cut < message.size(); ++cut) {
+      EXPECT_EQ(HeardOf(message, cut, 0, port, field), told) << cut;
+      EXPECT_EQ(HeardOf(message, cut, cut, port, field), told) << cut << ", all sent again";
+    }
+  }
+}
+
+TEST(Applications, HearTheOtherSideThroughAShortSegment) {
+  Applications applications(1 << 20);
+  std::uint32_t index = 0;
+  const auto show = [&](std::string_view text, bool is_forward, std::uint32_t sequence) {
+    const Octets bytes = BytesOf(text);
+    const Stretch stretch{bytes, is_forward, false, false, is_forward ? std::uint16_t{40'000} : std::uint16_t{80}, is_forward ? std::uint16_t{80} : std::uint16_t{40'000}};
+    return applications.Listen({stretch, sequence, static_cast<std::uint32_t>(bytes.size())}, &index);
+  };
+  show("GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n", true, 1);
+  EXPECT_TRUE(show("HTTP/", false, 1));
+  EXPECT_FALSE(show("1.1 404 Not Found\r\n", false, 6));
+  const auto fields = applications.Take(index);
+  ASSERT_NE(fields, nullptr);
+  EXPECT_EQ(fields->Number(NumberField::kHttpStatus), 404);
+}
+
+TEST(Applications, ForgetWhatStaysShort) {
+  Applications applications(1 << 20);
+  for (int i = 0; i < 100'000; ++i) {
+    std::uint32_t index = 0;
+    const Octets bytes{1};
+    applications.Listen({Of(bytes, false, 4'000), 1, 1}, &index);
+    EXPECT_EQ(applications.Take(index), nullptr);
+  }
+  EXPECT_EQ(applications.unread(), 0u);
 }
 
 TEST(Applications, CountFlowsThatMemoryIsTooShortFor) {

@@ -10,42 +10,76 @@ namespace {
 
 constexpr std::uint8_t kMostSegments = 32;  // heard of one direction, whatever they hold
 
+// Whether bytes that say nothing yet may have been cut early: TCP may cut anywhere.
+bool IsTooShort(const Stretch& stretch) { return !stretch.is_udp && !stretch.is_last && stretch.bytes.size() < kLeastFirstBytes; }
+
 }  // namespace
 
 bool Applications::Listen(const Segment& segment, std::uint32_t* index) {
   return *index == 0 ? Begin(segment, index) : Continue(segment, &states_[*index]);
 }
 
-bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
-  for (const Protocol& protocol : Protocols(segment.stretch.is_udp)) {
-    const Verdict verdict = protocol.parse(segment.stretch, scratch_.get());
-    if (verdict == Verdict::kNo) {
-      continue;
+// Asks one parser after the other.
+Applications::Finding Applications::Recognise(const Stretch& stretch) {
+  for (const Protocol& protocol : Protocols(stretch.is_udp)) {
+    if (const Verdict verdict = protocol.parse(stretch, scratch_.get()); verdict != Verdict::kNo) {
+      return {&protocol, verdict};
     }
-    if (used_bytes_ + sizeof(State) + sizeof(Fields) > most_bytes_) {
-      ++unread_;
-      scratch_->Clear();
-      return false;
-    }
-    if (free_.empty()) {
-      free_.push_back(static_cast<std::uint32_t>(states_.size()));
-      states_.emplace_back();
-    }
-    *index = free_.back();
-    free_.pop_back();
-    State& state = states_[*index];
-    scratch_->Set(TextField::kApp, protocol.name);
-    state.fields = std::exchange(scratch_, pool_.Take());
-    state.parse = protocol.parse;
-    return Heed(verdict, segment, &state);
   }
-  return false;
+  return {};
 }
 
-// Only bytes in order count; what comes again or early is let pass, and the direction waits on.
+// From now on the flow is of this protocol, whose parser has filled scratch_.
+void Applications::Adopt(const Protocol& protocol, State* state) {
+  scratch_->Set(TextField::kApp, protocol.name);
+  state->fields = std::exchange(scratch_, pool_.Take());
+  state->parse = protocol.parse;
+}
+
+// What the flow's parser says or, where it has none yet, the first that knows the bytes.
+Verdict Applications::Ask(const Stretch& stretch, State* state) {
+  if (state->parse != nullptr) {
+    return state->parse(stretch, state->fields.get());
+  }
+  const Finding found = Recognise(stretch);
+  if (found.protocol == nullptr) {
+    return Verdict::kNo;
+  }
+  if (used_bytes_ + sizeof(Fields) > most_bytes_) {
+    ++unread_;
+    scratch_->Clear();
+    return Verdict::kNo;
+  }
+  Adopt(*found.protocol, state);
+  return found.verdict;
+}
+
+bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
+  const Finding found = Recognise(segment.stretch);
+  if (found.protocol == nullptr && !IsTooShort(segment.stretch)) {
+    return false;
+  }
+  if (used_bytes_ + sizeof(State) + sizeof(Fields) > most_bytes_) {
+    ++unread_;
+    scratch_->Clear();
+    return false;
+  }
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(states_.size()));
+    states_.emplace_back();
+  }
+  *index = free_.back();
+  free_.pop_back();
+  State& state = states_[*index];
+  if (found.protocol != nullptr) {
+    Adopt(*found.protocol, &state);
+  }
+  return Heed(found.verdict, segment, &state);
+}
+
 bool Applications::Continue(const Segment& segment, State* state) {
   if (state->waiting == nullptr) {
-    return Heed(state->parse(segment.stretch, state->fields.get()), segment, state);
+    return Heed(Ask(segment.stretch, state), segment, state);
   }
   Direction& direction = (*state->waiting)[segment.stretch.is_forward ? 0 : 1];
   if (++direction.segments > kMostSegments) {
@@ -54,33 +88,41 @@ bool Applications::Continue(const Segment& segment, State* state) {
     return false;
   }
   if (direction.bytes.empty()) {
-    return Heed(state->parse(segment.stretch, state->fields.get()), segment, state);
+    return Heed(Ask(segment.stretch, state), segment, state);
   }
-  if (!segment.stretch.is_udp && segment.sequence != direction.next_sequence) {
+  return Join(segment, &direction, state);
+}
+
+// Only new bytes in order count; what comes again or early is let pass, and the direction waits on.
+bool Applications::Join(const Segment& segment, Direction* direction, State* state) {
+  const auto known = segment.stretch.is_udp ? 0 : static_cast<std::int32_t>(direction->next_sequence - segment.sequence);
+  if (known < 0 || static_cast<std::uint32_t>(known) >= segment.size) {
     return true;
   }
-  const std::size_t room = kMostFirstBytes - std::min(direction.bytes.size(), kMostFirstBytes);
-  const Bytes more = segment.stretch.bytes.first(std::min(segment.stretch.bytes.size(), room));
-  direction.bytes.append(reinterpret_cast<const char*>(more.data()), more.size());
+  const Bytes captured = segment.stretch.bytes;
+  const Bytes fresh = captured.subspan(std::min(captured.size(), static_cast<std::size_t>(known)));
+  const std::size_t room = kMostFirstBytes - std::min(direction->bytes.size(), kMostFirstBytes);
+  const Bytes more = fresh.first(std::min(fresh.size(), room));
+  direction->bytes.append(reinterpret_cast<const char*>(more.data()), more.size());
+  direction->next_sequence = segment.sequence + segment.size;
   Stretch whole = segment.stretch;
-  whole.bytes = {reinterpret_cast<const std::uint8_t*>(direction.bytes.data()), direction.bytes.size()};
-  whole.is_last = direction.bytes.size() >= kMostFirstBytes || more.size() < segment.size;
-  const Verdict verdict = state->parse(whole, state->fields.get());
-  direction.next_sequence = segment.sequence + segment.size;
-  if (verdict == Verdict::kMore && !whole.is_last) {
-    Settle(state);
-    return true;
+  whole.bytes = {reinterpret_cast<const std::uint8_t*>(direction->bytes.data()), direction->bytes.size()};
+  whole.is_last = direction->bytes.size() >= kMostFirstBytes || more.size() + static_cast<std::size_t>(known) < segment.size;
+  const Verdict verdict = Ask(whole, state);
+  const bool goes_on = verdict == Verdict::kMore ? !whole.is_last : verdict == Verdict::kNo && IsTooShort(whole);
+  if (!goes_on) {
+    *direction = {};
   }
-  direction = {};
   Settle(state);
-  return false;
+  return goes_on;
 }
 
 // After a parser saw a direction's bytes for the first time.
 bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
   const Stretch& stretch = segment.stretch;
   const bool is_whole = stretch.bytes.size() >= segment.size && !stretch.is_last;
-  const bool goes_on = verdict == Verdict::kMore && is_whole && stretch.bytes.size() < kMostFirstBytes && used_bytes_ + kMostFirstBytes <= most_bytes_;
+  const bool wants_more = verdict == Verdict::kMore || (verdict == Verdict::kNo && IsTooShort(stretch));
+  const bool goes_on = wants_more && is_whole && stretch.bytes.size() < kMostFirstBytes && used_bytes_ + kMostFirstBytes <= most_bytes_;
   if (goes_on) {
     if (state->waiting == nullptr) {
       state->waiting = std::make_unique<Directions>();
@@ -92,7 +134,7 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
   } else if (verdict == Verdict::kMore && !stretch.is_last) {
     Stretch last = stretch;
     last.is_last = true;
-    state->parse(last, state->fields.get());
+    Ask(last, state);
   }
   Settle(state);
   return goes_on;
@@ -104,7 +146,7 @@ void Applications::Conclude(Direction* direction, State* state) {
     Stretch last = direction->heard;
     last.bytes = {reinterpret_cast<const std::uint8_t*>(direction->bytes.data()), direction->bytes.size()};
     last.is_last = true;
-    state->parse(last, state->fields.get());
+    Ask(last, state);
   }
   *direction = {};
 }
@@ -115,7 +157,7 @@ void Applications::Settle(State* state) {
     bytes = sizeof(State) + state->fields->bytes();
   }
   if (state->waiting != nullptr) {
-    bytes += sizeof(Directions) + (*state->waiting)[0].bytes.capacity() + (*state->waiting)[1].bytes.capacity();
+    bytes += (state->fields == nullptr ? sizeof(State) : 0) + sizeof(Directions) + (*state->waiting)[0].bytes.capacity() + (*state->waiting)[1].bytes.capacity();
   }
   used_bytes_ += bytes - state->counted_bytes;
   state->counted_bytes = bytes;

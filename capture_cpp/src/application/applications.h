@@ -16,6 +16,7 @@
 #include "application/fields.h"
 #include "application/fields_pool.h"
 #include "application/parser.h"
+#include "application/protocols.h"
 #include "memory.h"
 
 namespace weir {
@@ -26,7 +27,7 @@ class Applications {
 
   struct Segment {
     Stretch stretch;             // payload as far as it was captured
-    std::uint32_t sequence = 0;  // TCP: of its first byte
+    std::uint32_t sequence = 0;  // TCP: of its first byte of payload
     std::uint32_t size = 0;      // of the payload on the wire
   };
 
@@ -58,16 +59,26 @@ class Applications {
   using Directions = std::array<Direction, 2>;
   // Small, as it is looked at again when the flow ends; few conversations ever wait for more bytes.
   struct State {
-    FieldsPool::Handle fields;
+    FieldsPool::Handle fields;  // none while no parser knows the flow
     Parser parse = nullptr;
     std::unique_ptr<Directions> waiting;
     std::size_t counted_bytes = 0;  // of most_bytes_
   };
 
+  // The first parser that knows some bytes, if any; its fields are in scratch_ then.
+  struct Finding {
+    const Protocol* protocol = nullptr;
+    Verdict verdict = Verdict::kNo;
+  };
+
+  Finding Recognise(const Stretch& stretch);
+  void Adopt(const Protocol& protocol, State* state);
+  Verdict Ask(const Stretch& stretch, State* state);
   bool Begin(const Segment& segment, std::uint32_t* index);
   bool Continue(const Segment& segment, State* state);
+  bool Join(const Segment& segment, Direction* direction, State* state);
   bool Heed(Verdict verdict, const Segment& segment, State* state);
-  static void Conclude(Direction* direction, State* state);
+  void Conclude(Direction* direction, State* state);
   void Settle(State* state);
 
   std::size_t most_bytes_;

@@ -33,6 +33,9 @@ enum class Verdict : std::uint8_t {
 
 using Parser = Verdict (*)(const Stretch& stretch, Fields* fields);
 
+// A direction of TCP that begins with fewer bytes is waited for: it may have been cut anywhere.
+inline constexpr std::size_t kLeastFirstBytes = 16;
+
 // As much of a direction as is kept until its parser is done.
 inline constexpr std::size_t kMostFirstBytes = 4'096;
 

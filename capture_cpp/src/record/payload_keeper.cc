@@ -38,15 +38,18 @@ void PayloadKeeper::Add(std::uint32_t slot, const Packet& packet, std::size_t si
   Flow& flow = flows_[slot];
   Side& side = flow.sides[side_index];
   const bool is_tcp = packet.key.protocol == kProtocolTcp;
-  if (side.is_over || (side.is_begun && packet.sequence != side.next_sequence)) {
+  const std::uint32_t sequence = FirstSequence(packet);
+  const auto known = side.is_begun ? static_cast<std::int32_t>(side.next_sequence - sequence) : 0;
+  if (side.is_over || known < 0 || static_cast<std::uint32_t>(known) >= packet.payload) {
     return;
   }
   std::string& bytes = flow.payloads[side_index];
-  const Bytes more = packet.captured.first(std::min(packet.captured.size(), kMostKeptPayload - bytes.size()));
+  const Bytes fresh = packet.captured.subspan(std::min(packet.captured.size(), static_cast<std::size_t>(known)));
+  const Bytes more = fresh.first(std::min(fresh.size(), kMostKeptPayload - bytes.size()));
   bytes.append(reinterpret_cast<const char*>(more.data()), more.size());
   side.is_begun = true;
-  side.next_sequence = packet.sequence + packet.payload;
-  side.is_over = !is_tcp || more.size() < packet.payload || bytes.size() == kMostKeptPayload;
+  side.next_sequence = sequence + packet.payload;
+  side.is_over = !is_tcp || more.size() + static_cast<std::size_t>(known) < packet.payload || bytes.size() == kMostKeptPayload;
 }
 
 FirstPayloads PayloadKeeper::Take(std::uint32_t slot) {

@@ -269,7 +269,8 @@ void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t sid
   };
   const std::uint8_t bit = side == kForward ? 1 : 2;
   FlowHead& head = heads_[slot];
-  const bool wants_more = applications_.Listen({stretch, packet.sequence, packet.payload}, &firsts_[slot].application);
+  const std::uint32_t sequence = FirstSequence(packet);
+  const bool wants_more = applications_.Listen({stretch, sequence, packet.payload}, &firsts_[slot].application);
   head.listens = static_cast<std::uint8_t>(wants_more ? head.listens | bit : head.listens & ~bit) & 3;
 }
 
@@ -371,7 +372,9 @@ void FlowTable::End(std::uint32_t slot, EndReason reason) {
   }
   head.record = kSingle;
   if (first.application != 0) {
-    columns_->AppendFields(*applications_.Take(first.application));
+    if (const FieldsPool::Handle fields = applications_.Take(first.application); fields != nullptr) {
+      columns_->AppendFields(*fields);
+    }
   }
   if (!keeper_.is_idle()) {
     columns_->AppendPayloads(keeper_.Take(slot));

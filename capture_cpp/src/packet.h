@@ -77,7 +77,7 @@ struct Packet {
   std::uint8_t icmp_code = 0;
   bool is_from_b = false;      // the sender is `key.b`
   std::uint8_t odd_layers = 0; // as OddLayers() says
-  Bytes captured;              // of the payload; points into the capture. Empty for fragments
+  Bytes captured;              // of the payload; points into the capture. Empty for later fragments
 };
 
 // The sequence number of a TCP packet's first byte of payload; a SYN counts as a byte before it (RFC 9293, section 3.4).

@@ -119,7 +119,7 @@ Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
     }
     if (outcome == Outcome::kAccepted) {
       CheckAddresses(ip, &layer->odd);
-      outcome = ip.is_fragment ? DecodeFragment(ip, packet->time_us, layer, &transport) : DecodeWhole(ip, layer, &transport);
+      outcome = ip.is_fragment ? DecodeFragment(&ip, packet->time_us, layer, &transport) : DecodeWhole(ip, layer, &transport);
     }
     if (outcome != Outcome::kAccepted) {
       const bool stays_outside = has_outer && (outcome == Outcome::kNonIp || (is_outer_a_hint && outcome != Outcome::kNest));
@@ -161,8 +161,9 @@ Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
 }
 
 // A first fragment says which flow the later ones belong to.
-Outcome Decoder::DecodeFragment(const IpHeader& ip, std::int64_t time_us, Layer* layer, TransportHeader* transport) {
-  const FragmentKey key{ip.source, ip.destination, ip.fragment_id, ip.protocol, ip.version};
+Outcome Decoder::DecodeFragment(IpHeader* ip_header, std::int64_t time_us, Layer* layer, TransportHeader* transport) {
+  const IpHeader& ip = *ip_header;
+  const FragmentKey key{ip.source, ip.destination, ip.fragment_id, ip.datagram_protocol, ip.version};
   const std::uint32_t begin = ip.version == 4 ? (ip.fragment_word & 0x1fffu) * 8 : ip.fragment_word & 0xfff8u;
   const bool has_more = (ip.fragment_word & (ip.version == 4 ? 0x2000u : 0x0001u)) != 0;
   const FragmentSpan span{begin, begin + layer->wire_bytes};
@@ -170,19 +171,20 @@ Outcome Decoder::DecodeFragment(const IpHeader& ip, std::int64_t time_us, Layer*
   if (ip.is_first_fragment) {
     const Outcome outcome = DecodeTransport(ip.protocol, *layer, transport);
     if (outcome == Outcome::kAccepted) {
-      layer->odd.AddIf(fragments_.Remember(key, {transport->source_port, transport->destination_port}, span, time_us), Oddity::kNetworkFragmentOverlap);
+      layer->odd.AddIf(fragments_.Remember(key, {transport->source_port, transport->destination_port, ip.protocol}, span, time_us), Oddity::kNetworkFragmentOverlap);
     }
     return outcome;
   }
   bool is_again = false;
-  const FragmentPorts* known = fragments_.Find(key, span, time_us, &is_again);
+  const FragmentFlow* known = fragments_.Find(key, span, time_us, &is_again);
   if (known == nullptr) {
     return Outcome::kFragment;
   }
   layer->odd.AddIf(is_again, Oddity::kNetworkFragmentOverlap);
+  ip_header->protocol = known->protocol;
   *transport = {};
-  transport->source_port = known->source;
-  transport->destination_port = known->destination;
+  transport->source_port = known->source_port;
+  transport->destination_port = known->destination_port;
   return Outcome::kAccepted;
 }
 
@@ -198,7 +200,7 @@ void Decoder::Fill(const IpHeader& ip, const TransportHeader& transport, const L
   packet->key.unused = 0;
   packet->ip_bytes = ip.total_bytes;
   packet->payload = layer.wire_bytes - transport.header_bytes;
-  packet->captured = ip.is_fragment ? Bytes() : layer.bytes.subspan(std::min<std::size_t>(transport.header_bytes, layer.bytes.size()));
+  packet->captured = ip.is_fragment && !ip.is_first_fragment ? Bytes() : layer.bytes.subspan(std::min<std::size_t>(transport.header_bytes, layer.bytes.size()));
   packet->sequence = transport.sequence;
   packet->header = transport.header_bytes;
   packet->window = transport.window;

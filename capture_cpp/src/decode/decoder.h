@@ -30,7 +30,7 @@ class Decoder {
 
  private:
   Outcome DecodeInner(Layer* layer, Packet* packet);
-  Outcome DecodeFragment(const IpHeader& ip, std::int64_t time_us, Layer* layer, TransportHeader* transport);
+  Outcome DecodeFragment(IpHeader* ip_header, std::int64_t time_us, Layer* layer, TransportHeader* transport);
   static void Fill(const IpHeader& ip, const TransportHeader& transport, const Layer& layer, Packet* packet);
 
   Seed seed_;

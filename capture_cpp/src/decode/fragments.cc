@@ -6,30 +6,30 @@
 
 namespace weir {
 
-bool Fragments::Remember(const FragmentKey& key, FragmentPorts ports, FragmentSpan span, std::int64_t time_us) {
-  const auto known = ports_.find(key);
-  const bool is_known = known != ports_.end() && time_us - known->second.time_us <= kFragmentLifeUs;
-  Entry entry{ports, time_us, ++turn_, is_known ? known->second.seen : decltype(Entry::seen){}};
+bool Fragments::Remember(const FragmentKey& key, FragmentFlow flow, FragmentSpan span, std::int64_t time_us) {
+  const auto known = flows_.find(key);
+  const bool is_known = known != flows_.end() && time_us - known->second.time_us <= kFragmentLifeUs;
+  Entry entry{flow, time_us, ++turn_, is_known ? known->second.seen : decltype(Entry::seen){}};
   const bool is_again = Note(span, &entry);
-  ports_[key] = entry;
+  flows_[key] = entry;
   order_.push_back({key, turn_});
   while (order_.size() > kMostFragmented) {
-    const auto oldest = ports_.find(order_.front().key);
-    if (oldest != ports_.end() && oldest->second.turn == order_.front().turn) {
-      ports_.erase(oldest);
+    const auto oldest = flows_.find(order_.front().key);
+    if (oldest != flows_.end() && oldest->second.turn == order_.front().turn) {
+      flows_.erase(oldest);
     }
     order_.pop_front();
   }
   return is_again;
 }
 
-const FragmentPorts* Fragments::Find(const FragmentKey& key, FragmentSpan span, std::int64_t time_us, bool* is_again) {
-  const auto found = ports_.find(key);
-  if (found == ports_.end() || time_us - found->second.time_us > kFragmentLifeUs) {
+const FragmentFlow* Fragments::Find(const FragmentKey& key, FragmentSpan span, std::int64_t time_us, bool* is_again) {
+  const auto found = flows_.find(key);
+  if (found == flows_.end() || time_us - found->second.time_us > kFragmentLifeUs) {
     return nullptr;
   }
   *is_again = Note(span, &found->second);
-  return &found->second.ports;
+  return &found->second.flow;
 }
 
 // Adds the span to those seen and says whether it met one of them. What lies in more pieces than

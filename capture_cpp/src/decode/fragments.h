@@ -1,5 +1,5 @@
-// Remembers the ports of fragmented datagrams, so that later fragments join the flow of the first,
-// and which bytes of each came, as far as they lie in a few pieces.
+// Remembers the flows of fragmented datagrams, so that later fragments join that of the first, and
+// which bytes of each came, as far as they lie in a few pieces.
 //
 // Bounded: at most kMostFragmented datagrams, each for kFragmentLifeUs of packet time; the oldest
 // is forgotten first, whatever the hash seed.
@@ -15,18 +15,22 @@
 
 namespace weir {
 
+// What fragments of one datagram have in common: RFC 791, section 3.2, and RFC 8200, section 4.5,
+// where the protocol does not count, as it may be another one in each fragment.
 struct FragmentKey {
   Address source;
   Address destination;
   std::uint32_t id;
-  std::uint8_t protocol;
+  std::uint8_t protocol;  // 0 for IPv6
   std::uint8_t ip_version;
   bool operator==(const FragmentKey&) const = default;
 };
 
-struct FragmentPorts {
-  std::uint16_t source;
-  std::uint16_t destination;
+// What only the first fragment says.
+struct FragmentFlow {
+  std::uint16_t source_port;
+  std::uint16_t destination_port;
+  std::uint8_t protocol;  // behind all extension headers
 };
 
 // Bytes of a datagram, from `begin` to before `end`.
@@ -37,14 +41,14 @@ struct FragmentSpan {
 
 class Fragments {
  public:
-  explicit Fragments(const Seed& seed) : ports_(0, Hasher{seed}) {}
+  explicit Fragments(const Seed& seed) : flows_(0, Hasher{seed}) {}
 
-  // Notes the ports that a first fragment carries, and says whether it brings bytes again.
-  bool Remember(const FragmentKey& key, FragmentPorts ports, FragmentSpan span, std::int64_t time_us);
+  // Notes the flow of a first fragment, and says whether it brings bytes again.
+  bool Remember(const FragmentKey& key, FragmentFlow flow, FragmentSpan span, std::int64_t time_us);
 
-  // The ports of the datagram, or nullptr when its first fragment was not seen lately. Sets
+  // The flow of the datagram, or nullptr when its first fragment was not seen lately. Sets
   // `is_again` where the span brings bytes again.
-  const FragmentPorts* Find(const FragmentKey& key, FragmentSpan span, std::int64_t time_us, bool* is_again);
+  const FragmentFlow* Find(const FragmentKey& key, FragmentSpan span, std::int64_t time_us, bool* is_again);
 
  private:
   struct Hasher {
@@ -55,7 +59,7 @@ class Fragments {
     }
   };
   struct Entry {
-    FragmentPorts ports;
+    FragmentFlow flow;
     std::int64_t time_us;
     std::uint64_t turn;
     std::array<FragmentSpan, 3> seen;  // apart from one another; empty ones at the end
@@ -67,7 +71,7 @@ class Fragments {
 
   static bool Note(FragmentSpan span, Entry* entry);
 
-  std::unordered_map<FragmentKey, Entry, Hasher> ports_;
+  std::unordered_map<FragmentKey, Entry, Hasher> flows_;
   std::deque<Noted> order_;  // oldest first; a datagram noted again stands here twice, its old turn is void
   std::uint64_t turn_ = 0;
 };

@@ -28,6 +28,7 @@ struct IpHeader {
   std::uint16_t fragment_word;     // offset and flags, as the version writes them
   std::uint8_t version;
   std::uint8_t protocol;           // after the extension headers
+  std::uint8_t datagram_protocol;  // IPv4's own field, by which fragments are told apart; 0 for IPv6, which does not ask
   bool is_fragment;
   bool is_first_fragment;
   bool is_sum_unknown;             // the length was left to the card or wrong, or the last destination is another one
@@ -127,6 +128,7 @@ inline Outcome DecodeIpv4(Layer* layer, IpHeader* ip) {
   ip->source = {0, ReadBig32(bytes, 12)};
   ip->destination = {0, ReadBig32(bytes, 16)};
   ip->protocol = Read8(bytes, 9);
+  ip->datagram_protocol = ip->protocol;
   ip->fragment_id = ReadBig16(bytes, 4);
   ip->is_fragment = (fragment & (kMoreFragments | kFragmentOffset)) != 0;
   ip->is_first_fragment = (fragment & kFragmentOffset) == 0;
@@ -237,6 +239,7 @@ inline Outcome DecodeIpv6(Layer* layer, IpHeader* ip) {
     return Outcome::kShortL3;
   }
   ip->version = 6;
+  ip->datagram_protocol = 0;
   ip->source = {ReadBig64(bytes, 8), ReadBig64(bytes, 16)};
   ip->destination = {ReadBig64(bytes, 24), ReadBig64(bytes, 32)};
   ip->fragment_id = 0;

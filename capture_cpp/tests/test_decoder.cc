@@ -75,6 +75,7 @@ std::vector<Case> Seeds() {
       {"ipip", Ethernet(0x0800, Ipv4(4, inner))},
       {"4in6", Ethernet(0x86dd, Ipv6(4, inner))},
       {"vxlan", Ethernet(0x0800, Ipv4(17, Udp(50000, 4789, Vxlan(frame))))},
+      {"vxlan_with_group_policy", Ethernet(0x0800, Ipv4(17, Udp(50000, 4789, Frame{0x88, 0, 0, 1, 0, 0, 9, 0} + frame)))},
       {"geneve", Ethernet(0x0800, Ipv4(17, Udp(50000, 6081, Geneve(frame))))},
       {"gtp", Ethernet(0x0800, Ipv4(17, Udp(2152, 2152, GtpU(inner))))},
       {"gtp_with_extension", Ethernet(0x0800, Ipv4(17, Udp(2152, 2152, Frame{0x34, 255} + Zeros(6) + Frame{0, 0, 0, 0x85, 1, 0, 0, 0} + inner)))},

@@ -45,12 +45,12 @@ inline Outcome DecodeGre(Layer* layer) {
   return Outcome::kAccepted;
 }
 
-// VXLAN (RFC 7348): the I flag, then an Ethernet frame.
+// VXLAN (RFC 7348): the I flag among others that do not matter, then an Ethernet frame.
 inline void DecodeVxlan(Layer* layer) {
   constexpr std::size_t kVxlanBytes = 8;
   constexpr std::uint8_t kHasNetwork = 0x08;
   layer->next = Next::kOther;
-  if (layer->bytes.size() >= kVxlanBytes && layer->bytes[0] == kHasNetwork) {
+  if (layer->bytes.size() >= kVxlanBytes && (layer->bytes[0] & kHasNetwork) != 0) {
     layer->Pass(kVxlanBytes);
     layer->next = Next::kEthernet;
   }

@@ -231,5 +231,14 @@ TEST(CaptureFile, ALargeBlockIsReadPieceByPiece) {
   EXPECT_EQ(capture.truncated_tail(), 0u);
 }
 
+TEST(CaptureFile, KnowsTheLinkTypeBesideWhatIsSaidOfFrameChecks) {
+  Frame bytes = Header() + Record(60, 60, 60);
+  bytes[23] = 0x24;  // a frame check of 2 words
+  CaptureFile capture("x", OpenByteSource("x", bytes));
+  weir::Record record{};
+  ASSERT_TRUE(capture.Next(&record));
+  EXPECT_EQ(record.link_type, 1u);
+}
+
 }  // namespace
 }  // namespace weir

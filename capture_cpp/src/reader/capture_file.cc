@@ -22,7 +22,7 @@ constexpr std::size_t kPcapHeaderBytes = 24;
 constexpr std::size_t kRecordHeaderBytes = 16;
 constexpr std::size_t kModifiedHeaderBytes = 24;
 constexpr std::uint16_t kPcapMajor = 2;
-constexpr std::uint32_t kLinkTypeMask = 0x0fffffff;  // the upper bits say how long a frame check is
+constexpr std::uint32_t kLinkTypeMask = 0xffff;  // the upper bits say whether there is a frame check, and how long (draft-ietf-opsawg-pcap, section 4)
 
 // pcapng
 constexpr std::uint32_t kSection = 0x0a0d0d0a;

@@ -77,6 +77,16 @@ TEST(ByteSource, ReadsFramesAndMembersInARow) {
   }
 }
 
+TEST(ByteSource, PassesOverWhatAZstdFileSkipsAtItsBeginning) {
+  const Data plain = Pattern(300'000);
+  for (const std::uint8_t kind : {std::uint8_t{0x50}, std::uint8_t{0x5f}}) {
+    Data packed{kind, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3};
+    const Data frame = Zstd(plain);
+    packed.insert(packed.end(), frame.begin(), frame.end());
+    EXPECT_EQ(ReadAll(OpenByteSource("x", packed).get(), kReadBytes), plain);
+  }
+}
+
 TEST(ByteSource, GivesWhatLiesBeforeACutAndSaysSo) {
   const Data plain = Pattern(1'500'000);
   for (Data packed : {Gzip(plain), Zstd(plain)}) {

@@ -9,6 +9,7 @@
 #include "application/dns.h"
 #include "application/http.h"
 #include "application/ja4.h"
+#include "application/ssh.h"
 #include "application/tls.h"
 #include "messages.h"
 
@@ -138,6 +139,35 @@ TEST(Dns, FollowsNoCircle) {
   EXPECT_EQ(ParseDns(Of(circle, true, 53), &fields), Verdict::kNo);
 }
 
+TEST(Dns, TellsOfAnAnswerThatIsNoMoreThanAHeader) {
+  const Octets refused{0x12, 0x34, 0x80, 0x05, 0, 0, 0, 0, 0, 0, 0, 0};
+  Fields fields;
+  EXPECT_EQ(ParseDns(Of(refused, true, 53), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Number(NumberField::kDnsRcode), 5);
+  EXPECT_EQ(fields.Number(NumberField::kDnsAnswers), 0);
+  EXPECT_EQ(ParseDns(Of(refused, true, 9'999), &fields), Verdict::kNo);
+}
+
+TEST(Ssh, PassesOverWhatAServerSaysBeforeItsVersion) {
+  const Octets bytes = BytesOf("Authorised use only\r\nSSH-2.0-OpenSSH_9.2\r\n");
+  Fields fields;
+  EXPECT_EQ(ParseSsh({bytes, false, false, false, 22, 40'000}, &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kSshServer), "SSH-2.0-OpenSSH_9.2");
+  EXPECT_EQ(ParseSsh({bytes, true, false, false, 40'000, 22}, &fields), Verdict::kNo);
+}
+
+TEST(Http, BelievesAnyMethodThatAWholeLineShows) {
+  for (const std::string_view method : {"REPORT", "SUBSCRIBE", "M-SEARCH", "BITS_POST", "RPC_IN_DATA"}) {
+    Fields fields;
+    EXPECT_EQ(ParseHttp(Of(BytesOf(std::string(method) + " /x HTTP/1.1\r\n\r\n"), false, 80), &fields), Verdict::kDone);
+    EXPECT_EQ(fields.Text(TextField::kHttpMethod), method);
+  }
+  Fields fields;
+  EXPECT_EQ(ParseHttp(Of(BytesOf("REGISTER sip:example.org SIP/2.0\r\n\r\n"), false, 80), &fields), Verdict::kNo);
+  EXPECT_EQ(ParseHttp(Of(BytesOf("\r\nGET /y HTTP/1.1\r\n\r\n"), false, 80), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kHttpUri), "/y");
+}
+
 TEST(Http, TellsRequestAndResponse) {
   Fields fields;
   const Octets request = BytesOf("GET /a?b=c HTTP/1.1\r\nHOST: weir.example\r\nUser-Agent: test/1\r\n\r\nHost: other\r\n");
@@ -169,6 +199,32 @@ TEST(Tls, TellsWhatTheClientAsksForAndTheServerChose) {
   EXPECT_EQ(ParseTls(Of(Hello(2, server), false, 443), &fields), Verdict::kDone);
   EXPECT_EQ(fields.Text(TextField::kTlsVersion), "TLS 1.3");
   EXPECT_EQ(fields.Number(NumberField::kTlsCipher), 0x1301);
+}
+
+TEST(Tls, ReadsAServersHelloBehindAWarning) {
+  const Octets server = Joined({{3, 3}, Octets(32, 9), {0}, {0xc0, 0x2f}, {0}, Sized(2, {})});
+  const Octets warned = Joined({{21, 3, 3, 0, 2, 1, 112}, Hello(2, server)});
+  Fields fields;
+  EXPECT_EQ(ParseTls(Of(warned, false, 443), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Number(NumberField::kTlsCipher), 0xc02f);
+}
+
+TEST(Tls, ReadsAHelloWhoseFirstRecordsAreTiny) {
+  const Octets message = Joined({{1}, Sized(3, ClientHelloBody())});
+  for (std::size_t first = 1; first < 9; ++first) {
+    const auto at = message.begin() + static_cast<std::ptrdiff_t>(first);
+    const Octets records = Joined({{22, 3, 1}, Sized(2, Octets(message.begin(), at)), {22, 3, 1}, Sized(2, Octets(at, message.end()))});
+    Fields fields;
+    EXPECT_EQ(ParseTls(Of(records, false, 443), &fields), Verdict::kDone) << first;
+    EXPECT_EQ(fields.Text(TextField::kTlsSni), "example.org") << first;
+  }
+}
+
+TEST(Tls, IsKnownWhereItsHelloIsLongerThanIsKept) {
+  Octets hello = Hello(1, Octets(kMostFirstBytes, 0));
+  hello.resize(1'400);
+  Fields fields;
+  EXPECT_EQ(ParseTls(Of(hello, false, 443), &fields), Verdict::kDone);
 }
 
 // Every beginning of a message in a buffer of its own: no parser may read past it, nor believe it whole.

@@ -101,13 +101,25 @@ bool IsUnmistakable(std::string_view name, std::uint16_t type, std::uint16_t nam
   return IsPlain(name) && ((type >= 1 && type <= kMostKnownType) || type == kAnyClass) && name_class == kInternet;
 }
 
+void SetAnswer(const Header& header, Fields* fields) {
+  fields->Set(NumberField::kDnsRcode, header.rcode());
+  fields->Set(NumberField::kDnsAnswers, header.answers);
+}
+
+// A server that can make nothing of a question may answer with no more than a header.
 Verdict ParseMessage(Bytes message, bool is_expected, Fields* fields) {
   if (message.size() < kHeaderBytes) {
     return Verdict::kNo;
   }
   const Header header{ReadBig16(message, 2), ReadBig16(message, 4), ReadBig16(message, 6)};
   constexpr std::int32_t kMostOpcode = 6;
-  const bool is_sound = header.opcode() <= kMostOpcode && (header.questions > 0 || header.answers > 0);
+  const bool is_known = header.opcode() <= kMostOpcode;
+  const bool is_refusal = is_expected && (header.flags & kResponse) != 0 && message.size() == kHeaderBytes && header.questions == 0;
+  if (is_known && is_refusal) {
+    SetAnswer(header, fields);
+    return Verdict::kDone;
+  }
+  const bool is_sound = is_known && (header.questions > 0 || header.answers > 0);
   if (!is_sound || (!is_expected && !IsUnmistakable(header))) {
     return Verdict::kNo;
   }
@@ -126,8 +138,7 @@ Verdict ParseMessage(Bytes message, bool is_expected, Fields* fields) {
   fields->Set(TextField::kDnsQname, name.text().empty() ? "." : name.text());
   fields->Set(NumberField::kDnsQtype, type);
   if ((header.flags & kResponse) != 0) {
-    fields->Set(NumberField::kDnsRcode, header.rcode());
-    fields->Set(NumberField::kDnsAnswers, header.answers);
+    SetAnswer(header, fields);
   }
   return Verdict::kDone;
 }

@@ -8,7 +8,7 @@
 namespace weir {
 namespace {
 
-// RFC 9110, RFC 5789 and WebDAV (RFC 4918).
+// RFC 9110, RFC 5789 and WebDAV (RFC 4918). Others are believed where a whole request line shows them.
 constexpr std::array<std::string_view, 16> kMethods{"GET",      "POST",      "HEAD", "PUT",  "DELETE", "OPTIONS", "PATCH",  "CONNECT",
                                                     "PROPFIND", "PROPPATCH", "COPY", "MOVE", "LOCK",   "UNLOCK",  "MKCOL", "TRACE"};
 constexpr std::string_view kVersion = "HTTP/1.";
@@ -28,18 +28,17 @@ Verdict ParseResponse(std::string_view text, bool is_last, Fields* fields) {
   return Verdict::kDone;
 }
 
-// The method that the text begins with, or nothing.
+// The method that the text begins with, or nothing. Any word may be one (RFC 9110, section 9.1); those in use have capitals,
+// some of them with "-" or "_".
 std::string_view MethodOf(std::string_view text) {
-  constexpr std::size_t kLongestMethod = 9;
-  if (text.empty() || text.front() < 'A' || text.front() > 'Z') {
-    return {};
-  }
+  constexpr std::size_t kLongestMethod = 24;
   const std::string_view beginning = text.substr(0, kLongestMethod + 1);
-  const std::size_t end = beginning.find(' ');
-  const std::string_view word = beginning.substr(0, std::min(end, beginning.size()));
-  const bool is_method = end != std::string_view::npos && std::ranges::find(kMethods, word) != kMethods.end();
-  return is_method ? word : std::string_view();
+  const std::size_t end = beginning.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
+  const bool is_word = end != std::string_view::npos && end > 0 && beginning[end] == ' ';
+  return is_word ? beginning.substr(0, end) : std::string_view();
 }
+
+bool IsKnown(std::string_view method) { return std::ranges::find(kMethods, method) != kMethods.end(); }
 
 // Fields after the request line, up to the blank one.
 Verdict ParseHeaders(std::string_view text, bool is_last, Fields* fields) {
@@ -64,6 +63,9 @@ Verdict ParseHttp(const Stretch& stretch, Fields* fields) {
     return Verdict::kNo;
   }
   std::string_view text = AsText(stretch.bytes);
+  if (text.starts_with("\r\n")) {
+    text.remove_prefix(2);  // as robust servers do (RFC 9112, section 2.2)
+  }
   if (text.starts_with(kVersion)) {
     return ParseResponse(text, stretch.is_last, fields);
   }
@@ -71,13 +73,14 @@ Verdict ParseHttp(const Stretch& stretch, Fields* fields) {
   if (method.empty()) {
     return Verdict::kNo;
   }
+  const bool is_known = IsKnown(method);
   std::string_view line;
   if (!TakeLine(&text, stretch.is_last, &line)) {
-    return Verdict::kMore;
+    return is_known ? Verdict::kMore : Verdict::kNo;
   }
   const std::size_t version_at = line.rfind(kVersion);
   const bool is_whole = version_at != std::string_view::npos && version_at > method.size() + 1;
-  if (!is_whole && !stretch.is_last) {
+  if (!is_whole && !(stretch.is_last && is_known)) {
     return Verdict::kNo;
   }
   fields->Set(TextField::kHttpMethod, method);

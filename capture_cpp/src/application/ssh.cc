@@ -26,6 +26,10 @@ bool HasVersion(std::string_view line) {
 
 Verdict ParseSsh(const Stretch& stretch, Fields* fields) {
   std::string_view text = AsText(stretch.bytes);
+  // A server may say something before its version (RFC 4253, section 4.2).
+  if (const std::size_t before = text.find("\nSSH-"); stretch.source_port == kPort && before != std::string_view::npos && !text.starts_with(kBegin)) {
+    text.remove_prefix(before + 1);
+  }
   if (stretch.is_udp || !text.starts_with(kBegin)) {
     return Verdict::kNo;
   }

@@ -18,6 +18,8 @@ constexpr std::uint8_t kClientHello = 1;
 constexpr std::uint8_t kServerHello = 2;
 constexpr std::size_t kRecordHeaderBytes = 5;
 constexpr std::size_t kLargestRecord = 16'384 + 2'048;
+constexpr std::size_t kMessageHeaderBytes = 4;
+constexpr std::size_t kLargestHello = 65'536;  // with keys of any algorithm in use
 constexpr std::size_t kRandomBytes = 32;
 constexpr std::uint16_t kOldestVersion = 0x0300;
 constexpr std::uint16_t kNewestVersion = 0x0304;
@@ -149,21 +151,20 @@ void ReadServerHello(Bytes body, Fields* fields) {
   fields->Set(TextField::kTlsVersion, VersionName(version));
 }
 
-// The handshake messages of records after the first, joined; false while one is not whole.
-bool JoinRecords(Bytes bytes, std::vector<std::uint8_t>* joined) {
+// The handshake message of several records, as far as it came.
+void JoinRecords(Bytes bytes, std::vector<std::uint8_t>* joined) {
   Cursor cursor(bytes);
   while (!cursor.is_empty()) {
     const std::uint8_t type = cursor.Take8();
     cursor.Skip(2);
     const std::size_t length = cursor.Take16();
     if (!cursor.is_good() || type != kHandshake) {
-      return cursor.is_good();
+      return;
     }
     const Bytes part = cursor.rest().first(std::min(length, cursor.rest().size()));
     joined->insert(joined->end(), part.begin(), part.end());
     cursor.Skip(length);
   }
-  return cursor.is_good();
 }
 
 }  // namespace
@@ -193,26 +194,46 @@ bool ReadClientHello(Bytes body, char transport, Fields* fields) {
   return true;
 }
 
+namespace {
+
+// Bytes behind warnings, which a server may send before its hello, as RFC 6066, section 3, has it.
+Bytes BehindAlerts(Bytes bytes) {
+  constexpr std::uint8_t kAlert = 21;
+  constexpr std::size_t kAlertBytes = 2;
+  while (bytes.size() > kRecordHeaderBytes + kAlertBytes && bytes[0] == kAlert && bytes[1] == kOldestVersion >> 8 && ReadBig16(bytes, 3) == kAlertBytes) {
+    bytes = bytes.subspan(kRecordHeaderBytes + kAlertBytes);
+  }
+  return bytes;
+}
+
+}  // namespace
+
 Verdict ParseTls(const Stretch& stretch, Fields* fields) {
-  const Bytes bytes = stretch.bytes;
+  const Bytes bytes = BehindAlerts(stretch.bytes);
   if (stretch.is_udp || bytes.size() < kRecordHeaderBytes + 1 || bytes[0] != kHandshake || bytes[1] != kOldestVersion >> 8) {
     return Verdict::kNo;
   }
   const std::size_t record_bytes = ReadBig16(bytes, 3);
   const std::uint8_t message = bytes[kRecordHeaderBytes];
-  if (bytes[2] > 4 || record_bytes < 4 || record_bytes > kLargestRecord || (message != kClientHello && message != kServerHello)) {
+  if (bytes[2] > 4 || record_bytes == 0 || record_bytes > kLargestRecord || (message != kClientHello && message != kServerHello)) {
     return Verdict::kNo;
   }
   // Nearly always one record holds it all.
-  const bool is_one_record = kRecordHeaderBytes + record_bytes <= bytes.size() && ReadBig16(bytes, kRecordHeaderBytes + 2) + 4u <= record_bytes;
+  const bool is_one_record = record_bytes >= kMessageHeaderBytes && kRecordHeaderBytes + record_bytes <= bytes.size() &&
+                             ReadBig16(bytes, kRecordHeaderBytes + 2) + kMessageHeaderBytes <= record_bytes;
   std::vector<std::uint8_t> joined;
-  const bool is_whole = is_one_record || JoinRecords(bytes, &joined);
+  if (!is_one_record) {
+    JoinRecords(bytes, &joined);
+  }
   Cursor cursor(is_one_record ? bytes.subspan(kRecordHeaderBytes, record_bytes) : Bytes(joined));
   cursor.Skip(1);
   const std::size_t length = cursor.Take24();
+  if (length > kLargestHello) {
+    return Verdict::kNo;
+  }
   if (!cursor.is_good() || cursor.rest().size() < length) {
-    const bool may_come = (!is_whole || cursor.is_good()) && !stretch.is_last && length < kMostFirstBytes;
-    return may_come ? Verdict::kMore : Verdict::kNo;
+    const bool may_come = !stretch.is_last && length < kMostFirstBytes;
+    return may_come ? Verdict::kMore : length >= kMostFirstBytes ? Verdict::kDone : Verdict::kNo;
   }
   const Bytes body = cursor.Take(length);
   if (message == kServerHello) {

@@ -253,6 +253,8 @@ std::string_view PrivacyName(const Options& options) {
   return options.cut_payload ? "cut-payload" : "";
 }
 
+std::string ToldFilter(const Options& options) { return options.filter.empty() || options.key_file.empty() ? options.filter : "hidden"; }
+
 Options ParseOptions(int argc, char** argv) {
   constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
   constexpr std::uint64_t kLongestFlow = kLongestTimeoutUs / kMicrosecondsPerSecond;

@@ -58,6 +58,9 @@ std::vector<Options> PerInterface(const Options& options);
 // What a manifest says of packets that were edited: "", "cut-payload" or "anonymised".
 std::string_view PrivacyName(const Options& options);
 
+// The filter as manifests tell it: where addresses are replaced, it is not told which it names.
+std::string ToldFilter(const Options& options);
+
 // Throws SensorError for a wrong argument; prints and exits for --help and --version.
 Options ParseOptions(int argc, char** argv);
 

@@ -281,7 +281,7 @@ Manifest Recorder::Describe() const {
   manifest.boot_id = boot_id_;
   manifest.seq = sealed_.segments;
   manifest.previous_sha256 = sealed_.previous_sha256;
-  manifest.filter = options_.filter;
+  manifest.filter = ToldFilter(options_);
   manifest.privacy = PrivacyName(options_);
   manifest.hour = HourName(hour_ * kMicrosecondsPerHour);
   manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);

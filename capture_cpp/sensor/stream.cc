@@ -37,7 +37,7 @@ void Stream::OpenTargets() {
 void Stream::Begin() {
   if (spool_) {
     const std::string name = CheckpointName(options_.sensor, boot_id_);
-    const Origin origin = {source_->Name(), options_.filter, std::string(PrivacyName(options_))};
+    const Origin origin = {source_->Name(), ToldFilter(options_), std::string(PrivacyName(options_))};
     if (const std::error_code error = checkpoint_.MakeFile(spool_->folder(), name, origin)) {
       Say(Event("warning").Text("file", spool_->path() + "/" + name).Text("why", error.message())
               .Text("what", "should this sensor be killed, the counts since its last segment are lost"));

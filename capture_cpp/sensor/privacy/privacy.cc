@@ -51,6 +51,56 @@ std::optional<std::size_t> ChecksumAt(std::uint8_t protocol) {
   }
 }
 
+// Whether a TCP option speaks of the connection alone: no operation, segment size, window scale, selective
+// acknowledgments, time stamps. Others, such as those of multipath TCP (RFC 8684), may list addresses.
+bool IsHarmlessTcpOption(std::uint8_t kind) { return kind <= 5 || kind == 8; }
+
+void BlankTcpOptions(std::span<std::uint8_t> packet, std::size_t tcp_at) {
+  constexpr std::size_t kFixedBytes = 20;
+  constexpr std::uint8_t kEnd = 0;
+  constexpr std::uint8_t kNoOperation = 1;
+  if (packet.size() <= tcp_at + kFixedBytes) return;
+  const std::size_t header_bytes = std::min(std::size_t{packet[tcp_at + 12]} / 16 * 4, packet.size() - tcp_at);
+  if (header_bytes <= kFixedBytes) return;
+  const std::span<std::uint8_t> options = packet.subspan(tcp_at + kFixedBytes, header_bytes - kFixedBytes);
+  const std::uint32_t before = Sum(options);
+  for (std::size_t at = 0; at < options.size();) {
+    const std::uint8_t kind = options[at];
+    const std::size_t left = options.size() - at;
+    const bool is_sized = kind > kNoOperation && left >= 2 && options[at + 1] >= 2 && options[at + 1] <= left;
+    const std::size_t size = kind == kNoOperation ? 1 : is_sized ? options[at + 1] : left;
+    if (kind == kEnd || (kind != kNoOperation && !is_sized) || !IsHarmlessTcpOption(kind)) {
+      std::ranges::fill(options.subspan(at, size), kNoOperation);
+    }
+    at += size;
+  }
+  UpdateChecksum(packet, tcp_at + 16, before, Sum(options));
+}
+
+// What a tunnel over UDP says of its own before the packet inside, as far as it may hold addresses: the options of
+// GENEVE, and where a Teredo server saw its client (RFC 4380, section 5.1.1). `inner_at` is where the next IP header begins.
+void BlankTunnelHeader(std::span<std::uint8_t> packet, std::size_t udp_at, std::size_t inner_at) {
+  constexpr std::uint16_t kGeneve = 6081;
+  constexpr std::uint16_t kTeredo = 3544;
+  constexpr std::size_t kUdpBytes = 8;
+  constexpr std::size_t kGeneveBytes = 8;
+  constexpr std::size_t kOriginBytes = 8;
+  if (inner_at < udp_at + kUdpBytes || inner_at > packet.size()) return;
+  const auto has_port = [&](std::uint16_t port) { return Read16(packet, udp_at) == port || Read16(packet, udp_at + 2) == port; };
+  const std::span<std::uint8_t> between = packet.subspan(udp_at + kUdpBytes, inner_at - udp_at - kUdpBytes);
+  std::span<std::uint8_t> blanked;
+  if (has_port(kGeneve) && between.size() > kGeneveBytes) {
+    blanked = between.subspan(kGeneveBytes, std::min(std::size_t{between[0] & 0x3fU} * 4, between.size() - kGeneveBytes));
+  } else if (has_port(kTeredo) && between.size() >= kOriginBytes) {
+    blanked = between.last(kOriginBytes - 2);
+  }
+  // Sums go by two bytes, so one of the packet inside may be among them.
+  const std::span<const std::uint8_t> summed = packet.subspan(udp_at + kUdpBytes, std::min(between.size() + between.size() % 2, packet.size() - udp_at - kUdpBytes));
+  const std::uint32_t before = Sum(summed);
+  std::ranges::fill(blanked, std::uint8_t{0});
+  if (Read16(packet, udp_at + 6) != 0) UpdateChecksum(packet, udp_at + 6, before, Sum(summed));
+}
+
 }  // namespace
 
 void Privacy::Edit(Batch* batch) {
@@ -65,9 +115,13 @@ std::uint32_t Privacy::EditPacket(std::uint32_t link_type, std::span<std::uint8_
   WalkEnd end = WalkHeaders(link_type, packet, wire_bytes, [&](const IpPlace& place) { places.push_back(place); });
   if (end.arp_at) end.at = std::min(packet.size(), *end.arp_at + kArpBytes);
   if (anonymiser_) {
-    for (const IpPlace& place : places) {
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const IpPlace& place = places[i];
       const bool has_transport = place.is_sound && place.header.is_first_fragment;
       Anonymise(packet, place.at, place.behind, has_transport, place.header.protocol);
+      if (has_transport && place.header.protocol == kProtocolTcp) BlankTcpOptions(packet, place.behind);
+      const bool is_tunnel = has_transport && place.header.protocol == kProtocolUdp && i + 1 < places.size();
+      if (is_tunnel) BlankTunnelHeader(packet, place.behind, places[i + 1].at);
     }
     if (end.arp_at) AnonymiseArp(packet.subspan(*end.arp_at));
     // Extension headers may list addresses (RFC 8754, RFC 6275), so nothing behind the first is kept.

@@ -156,6 +156,51 @@ TEST(Privacy, BlanksTheRoutesInIpv4Options) {
   EXPECT_EQ(OnesSum(packet, 0, 28), OnesSum(after, 0, 28));
 }
 
+TEST(Privacy, KeepsOnlyTcpOptionsThatNameNobody) {
+  // No operation, MPTCP's ADD_ADDR (RFC 8684) for 10.11.12.13, time stamps, an unknown one.
+  const auto packet = Bytes({0x45, 0, 0, 68, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+                             1, 2, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0xc0, 0x10, 1, 0, 0x12, 0x34, 0, 0,
+                             1, 30, 8, 0x30, 1, 10, 11, 12, 13, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1, 76, 6, 10, 9, 8, 7, 0}, 0);
+  const auto after = Edited(kLinkRaw, packet, true);
+  ASSERT_EQ(after.size(), packet.size());
+  EXPECT_TRUE(std::all_of(after.begin() + 40, after.begin() + 49, [](std::uint8_t byte) { return byte == 1; }));
+  EXPECT_TRUE(std::equal(after.begin() + 49, after.begin() + 59, packet.begin() + 49));
+  EXPECT_TRUE(std::all_of(after.begin() + 59, after.end(), [](std::uint8_t byte) { return byte == 1; }));
+  // Addresses and the whole TCP header, as its checksum covers both.
+  EXPECT_EQ(OnesSum(packet, 12, 68), OnesSum(after, 12, 68));
+}
+
+// An Ethernet frame around UDP from port 1 to `port`, with a tunnel's header, what follows it, and an IPv6 packet.
+std::vector<std::uint8_t> Tunnel(int port, const std::vector<std::uint8_t>& header) {
+  const auto inner = Bytes({0x60, 0, 0, 0, 0, 8, 17, 64, 0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+                            0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 2, 0, 8, 0, 0}, 0);
+  const auto udp_bytes = static_cast<int>(8 + header.size() + inner.size());
+  auto packet = Bytes({0x45, 0, 0, 20 + udp_bytes, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 1, port / 256, port % 256, 0, udp_bytes, 0x12, 0x34}, 0);
+  packet.insert(packet.end(), header.begin(), header.end());
+  packet.insert(packet.end(), inner.begin(), inner.end());
+  return packet;
+}
+
+TEST(Privacy, BlanksWhatTunnelsSayOfTheirOwn) {
+  const std::vector<std::uint8_t> origin{0, 0, 0xab, 0xcd, 0xf5, 0xf4, 0xf3, 0xf2};
+  std::vector<std::uint8_t> signed_origin{0, 1, 1, 1, 'i', 'a', 1, 2, 3, 4, 5, 6, 7, 8, 0};
+  signed_origin.insert(signed_origin.end(), origin.begin(), origin.end());
+  const std::vector<std::uint8_t> geneve{2, 0, 0x86, 0xdd, 0, 0, 1, 0, 0, 1, 1, 1, 10, 11, 12, 13};
+  struct Sample {
+    int port;
+    std::vector<std::uint8_t> header;
+    std::size_t blanked;  // of its last bytes
+  };
+  for (const auto& [port, header, blanked] : {Sample{3544, origin, 6}, Sample{3544, signed_origin, 6}, Sample{6081, geneve, 8}}) {
+    const auto packet = Tunnel(port, header);
+    const auto after = Edited(kLinkRaw, packet, true);
+    ASSERT_EQ(after.size(), packet.size()) << port;
+    const auto end = after.begin() + 28 + static_cast<std::ptrdiff_t>(header.size());
+    EXPECT_TRUE(std::all_of(end - static_cast<std::ptrdiff_t>(blanked), end, [](std::uint8_t byte) { return byte == 0; })) << port;
+    EXPECT_TRUE(std::equal(packet.begin() + 28, packet.begin() + 28 + static_cast<std::ptrdiff_t>(header.size() - blanked), after.begin() + 28)) << port;
+  }
+}
+
 TEST(Privacy, ReplacesTheAddressesOfArp) {
   const auto packet = Bytes({1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1,
                              1, 2, 3, 4, 5, 6, 128, 11, 68, 132, 0, 0, 0, 0, 0, 0, 129, 118, 74, 4}, 18);

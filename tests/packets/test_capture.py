@@ -1,6 +1,7 @@
 """weir-capture reading files: what goes in comes out, cut into segments that add up."""
 
 import gzip
+import os
 import re
 import struct
 import subprocess
@@ -328,10 +329,31 @@ def test_each_link_type_of_a_pcapng_file_gets_segments_of_its_own(capture, pcaps
     assert pcaps.packets_in(run.spool) == [pcaps.Packet(time_us * 1000, data) for _, time_us, data in packets]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lambda whole: pa.compress(whole, codec="zstd", asbytes=True)])
+PACKED = [gzip.compress, lambda whole: pa.compress(whole, codec="zstd", asbytes=True)]
+
+
+@pytest.mark.parametrize("pack", PACKED)
 def test_a_compressed_capture_is_read_as_it_is(capture, pcaps, tmp_path, pack):
     (tmp_path / "packed").write_bytes(pack(pcaps.pcap_bytes(pcaps.steady(100))))
     assert pcaps.packets_in(capture("-r", tmp_path / "packed").spool) == pcaps.steady(100)
+
+
+@pytest.mark.parametrize("pack", PACKED)
+def test_a_compressed_capture_can_come_through_a_pipe(capture, pcaps, pack):
+    packets = pcaps.steady(2000)
+    run = capture("-r", "-", stdin=pack(pcaps.pcap_bytes(packets)))
+    assert pcaps.packets_in(run.spool) == packets
+
+
+def test_a_fifo_is_written_for_its_reader_and_for_nobody_refused(binary, write_pcap, pcaps, tmp_path):
+    source, fifo = write_pcap(pcaps.steady(100)), tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
+        assert subprocess.run([binary, "-r", source, "-w", fifo], capture_output=True, timeout=20).returncode == 0
+        assert pcaps.read_pcap(reader.communicate(timeout=20)[0]) == (1, pcaps.steady(100))
+    done = subprocess.run([binary, "-r", source, "-w", fifo], capture_output=True, timeout=20, text=True)
+    assert done.returncode == 4
+    assert f"{fifo}: nobody reads this FIFO" in done.stderr
 
 
 def test_times_beyond_what_pcap_can_say_are_named_and_kept_at_its_end(capture, pcaps, tmp_path):
@@ -410,6 +432,21 @@ def test_a_key_file_that_holds_no_key_is_refused(capture, write_pcap, pcaps, tmp
     assert run.code == 2
     assert f"{tmp_path / 'key'}: is no key, which is 32 bytes or 64 hexadecimal digits" in run.stderr
     assert "> weir.key" in run.stderr  # not over what is there
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev"])
+def test_a_key_is_not_sought_in_what_is_no_file(capture, write_pcap, pcaps, path):
+    run = capture("-r", write_pcap(pcaps.steady(1)), "--anonymise", path)
+    assert run.code == 2
+    assert f"--anonymise {path}: " in run.stderr
+
+
+def test_a_filter_tells_no_address_where_addresses_are_replaced(capture, write_pcap, pcaps, tmp_path):
+    (tmp_path / "key").write_text("ab" * 32)
+    run = capture("-r", write_pcap(pcaps.steady(10)), "--anonymise", tmp_path / "key", "-f", "not host 10.77.0.1")
+    [manifest] = pcaps.manifests_in(run.spool)
+    assert manifest["filter"] == "hidden"
+    assert not any("10.77.0.1" in path.read_text(errors="replace") for path in run.spool.iterdir())
 
 
 def test_a_key_file_that_is_not_there_is_named(capture, write_pcap, pcaps, tmp_path):

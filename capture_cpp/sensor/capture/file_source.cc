@@ -83,7 +83,7 @@ void FileSource::Run(Feeder* feeder, StopSignal* signal) {
   if (!file_) {
     auto source = std::make_unique<Pipe>(feeder, signal);
     pipe = source.get();
-    file_.emplace(name_, std::move(source));
+    file_.emplace(name_, Unpacked(name_, std::move(source)));
   }
   CaptureFile& file = file_.value();
   Record record;

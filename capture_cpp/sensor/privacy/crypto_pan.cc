@@ -64,13 +64,17 @@ std::string CryptoPan::Pseudonym(std::span<const std::uint8_t> address) {
 }
 
 CryptoPan::Key ReadKey(const std::string& path) {
+  constexpr std::size_t kMostBytes = 256;  // of a key with much space behind it; a device gives as many as are asked for
   std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
+  std::string text(kMostBytes, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  const bool is_read = in.is_open() && !in.bad();
+  text.resize(static_cast<std::size_t>(in.gcount()));
   CryptoPan::Key key = {};
   while (text.size() > 2 * key.size() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   const bool is_hex = text.size() == 2 * key.size() && std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c); });
-  if (!in || (text.size() != key.size() && !is_hex)) {
-    const std::string problem = in ? "is no key, which is 32 bytes or 64 hexadecimal digits" : "cannot be read";
+  if (!is_read || (text.size() != key.size() && !is_hex)) {
+    const std::string problem = is_read ? "is no key, which is 32 bytes or 64 hexadecimal digits" : "cannot be read";
     throw SensorError(ExitCode::kSettings, "--anonymise " + path + ": " + problem + "; make one in a new file with: openssl rand -hex 32 > weir.key");
   }
   for (std::size_t i = 0; i < key.size(); ++i) {

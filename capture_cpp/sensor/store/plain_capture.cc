@@ -1,12 +1,15 @@
 #include "store/plain_capture.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "events.h"
@@ -29,10 +32,34 @@ PlainCapture::PlainCapture(std::string path, std::uint32_t snaplen)
   if (!file_.open()) throw SensorError(ExitCode::kSpool, path_ + ": " + std::strerror(errno) + "; give a file this user may write");
 }
 
+// A FIFO for which there is a reader within a few seconds: to open one for nobody would wait for ever,
+// deaf to signals.
+Descriptor PlainCapture::OpenFifo() const {
+  constexpr auto kPatience = std::chrono::seconds(10);
+  constexpr auto kLook = std::chrono::milliseconds(50);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    Descriptor fifo(::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    if (fifo.open()) {
+      ::fcntl(fifo.get(), F_SETFL, O_WRONLY);
+      return fifo;
+    }
+    if (errno != ENXIO || std::chrono::steady_clock::now() >= deadline) break;
+    std::this_thread::sleep_for(kLook);
+  }
+  if (errno == ENXIO) throw SensorError(ExitCode::kSpool, path_ + ": nobody reads this FIFO; start its reader first");
+  return {};
+}
+
 void PlainCapture::Open() {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
   if (path_ == "-") {
     file_ = Descriptor(::dup(STDOUT_FILENO));
+    return;
+  }
+  struct stat found = {};
+  if (::stat(path_.c_str(), &found) == 0 && S_ISFIFO(found.st_mode)) {
+    file_ = OpenFifo();
     return;
   }
   file_ = Descriptor(::open(path_.c_str(), kFlags | O_DIRECT, kOwnerWritesGroupReads));

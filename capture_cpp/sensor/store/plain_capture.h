@@ -40,6 +40,7 @@ class PlainCapture {
   };
 
   void Open();
+  Descriptor OpenFifo() const;
   bool WriteHeader(const RecordFormat& format);
   std::error_code Append(std::span<const std::byte> bytes);
   std::error_code WriteBuffer();

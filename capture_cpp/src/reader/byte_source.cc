@@ -242,7 +242,9 @@ class Zstd final : public Compressed {
   bool is_full_ = false;
 };
 
-std::unique_ptr<ByteSource> Unpacked(const std::string& path, std::unique_ptr<ByteSource> source) {
+}  // namespace
+
+std::unique_ptr<ByteSource> Unpacked(const std::string& name, std::unique_ptr<ByteSource> source) {
   constexpr std::array<std::uint8_t, 2> kGzipMagic{0x1f, 0x8b};
   constexpr std::array<std::uint8_t, 4> kZstdMagic{0x28, 0xb5, 0x2f, 0xfd};
   constexpr std::array<std::uint8_t, 3> kSkippedMagic{0x2a, 0x4d, 0x18};  // behind 0x50 to 0x5f (RFC 8878, section 3.1.2)
@@ -262,15 +264,13 @@ std::unique_ptr<ByteSource> Unpacked(const std::string& path, std::unique_ptr<By
   const bool is_skipped = size == kMagicBytes && magic[0] >> 4 == 5 && std::equal(kSkippedMagic.begin(), kSkippedMagic.end(), magic.begin() + 1);
   auto whole = std::make_unique<Again>(std::move(magic), std::move(source));
   if (is_gzip) {
-    return std::make_unique<Gzip>(path, std::move(whole));
+    return std::make_unique<Gzip>(name, std::move(whole));
   }
   if (is_frame || is_skipped) {
-    return std::make_unique<Zstd>(path, std::move(whole));
+    return std::make_unique<Zstd>(name, std::move(whole));
   }
   return whole;
 }
-
-}  // namespace
 
 std::unique_ptr<ByteSource> OpenByteSource(const std::string& path) {
   Descriptor file(path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -28,4 +28,7 @@ std::unique_ptr<ByteSource> OpenByteSource(const std::string& path);
 // The same over bytes in memory, which must outlive the source; `name` is for error messages.
 std::unique_ptr<ByteSource> OpenByteSource(const std::string& name, std::span<const std::uint8_t> bytes);
 
+// The same for bytes that come from elsewhere; reads the first ones at once. `name` is for messages.
+std::unique_ptr<ByteSource> Unpacked(const std::string& name, std::unique_ptr<ByteSource> source);
+
 }  // namespace weir

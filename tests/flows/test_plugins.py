@@ -87,6 +87,26 @@ def test_what_a_plug_in_raises_is_counted_and_costs_no_flow(
 
 
 @pytest.mark.parametrize(
+    ("body", "kind"),
+    [("raise SystemExit(0)", "SystemExit"), ("__import__('sys').exit()", "SystemExit"), ("raise GeneratorExit", "GeneratorExit")],
+)
+def test_a_plug_in_cannot_end_the_run(
+    body: str, kind: str, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin(tmp_path, body)
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("flows:\n  plugins: [noisy.py]\n")
+    counts = jobs.flows_to_file([capture], tmp_path / "flows.parquet")
+    assert counts[f"odd_plugin_noisy_{kind}"] == 1
+    assert len(pq.read_table(tmp_path / "flows.parquet")) == 2
+
+
+def test_whoever_runs_a_plug_in_can_end_the_run(capture: Path, tmp_path: Path, flows_of: Callable[..., Flows]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        flows_of(capture, plugins=(plugin(tmp_path, "raise KeyboardInterrupt"),))
+
+
+@pytest.mark.parametrize(
     ("said", "kind"),
     [
         ("{'noisy_n': 'many'}", "TypeError"),
@@ -145,6 +165,7 @@ def test_rows_keep_their_payloads_when_batches_are_many(
 
 BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
     "cannot be imported": (lambda _: "import nothing_of_this_name", "cannot be imported"),
+    "ends the run": (lambda _: "raise SystemExit(0)", "cannot be imported: SystemExit: 0"),
     "lacks a name": (lambda text: text.replace("PORTS", "PORT"), "lacks PORTS"),
     "column of another": (lambda text: text.replace('"noisy_n"', '"bytes_fwd"'), "columns are called noisy_"),
     "name of the core": (lambda text: text.replace('"noisy"', '"app"'), "columns are called app_"),
@@ -160,6 +181,20 @@ def test_a_plug_in_that_cannot_work_is_refused_with_its_reason(case: str, tmp_pa
     path.write_text(change(NOISY.format(body="return {}")))
     with pytest.raises(SettingsError, match=words):
         load([str(path)])
+
+
+@pytest.mark.parametrize("text", ["import nothing_of_this_name", "raise SystemExit(0)"])
+def test_an_installed_plug_in_that_cannot_be_imported_is_refused(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weir_sample_that_fails.py").write_text(text)
+    installed = tmp_path / "sample-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: sample\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[weir.parsers]\nsample = weir_sample_that_fails\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingsError, match=r"flows\.plugins: sample: cannot be imported: "):
+        load(["sample"])
 
 
 @pytest.mark.parametrize(("name", "words"), [("nowhere.py", "no such file"), ("unheard_of", "no such entry point")])

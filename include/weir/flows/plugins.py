@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from weir import schema, words
 from weir.errors import SettingsError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     import pyarrow as pa
 
 GROUP = "weir.parsers"
@@ -135,7 +138,9 @@ class Reading:
             said = plugin.parse(flow) or {}
             declared = {column.name: column for column in plugin.columns}
             return {name: _value(value, declared[name]) for name, value in said.items() if value is not None}
-        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises must not lose a flow
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a plug-in raises, sys.exit() too, must not lose a flow
             self.counts[f"odd_plugin_{plugin.name}_{type(error).__name__}"] += 1
             return {}
 
@@ -169,25 +174,38 @@ def _plugin(name: str) -> Plugin:
 
 
 def _module(name: str, where: str) -> Any:
-    if not name.endswith(".py"):
-        from importlib.metadata import entry_points
+    run = partial(_run, _file(name, where)) if name.endswith(".py") else _entry_point(name, where).load
+    try:
+        return run()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plug-in is somebody else's code, and may call sys.exit()
+        raise SettingsError(f"{where}: cannot be imported: {type(error).__name__}: {error}") from error
 
-        found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
-        if not found:
-            raise SettingsError(f"{where}: no such entry point in group {GROUP}; a file's name must end in .py")
-        return found[0].load()
+
+def _file(name: str, where: str) -> Path:
     path = Path(name)
     if not path.is_file():
         raise SettingsError(f"{where}: no such file; give its path, relative to where weir is run")
+    return path
+
+
+def _run(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(f"weir_plugin_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # a plug-in is somebody else's code
-        raise SettingsError(f"{where}: cannot be imported: {type(error).__name__}: {error}") from error
+    spec.loader.exec_module(module)
     return module
+
+
+def _entry_point(name: str, where: str) -> EntryPoint:
+    from importlib.metadata import entry_points
+
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    if not found:
+        raise SettingsError(f"{where}: no such entry point in group {GROUP}; a file's name must end in .py")
+    return found[0]
 
 
 def _conversation(rows: pa.RecordBatch, row: int, fwd: bytes, bwd: bytes) -> Conversation:

@@ -171,6 +171,15 @@ BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
     "name of the core": (lambda text: text.replace('"noisy"', '"app"'), "columns are called app_"),
     "type of a column": (lambda text: text.replace('"int32"', '"bigint"'), "'bigint' is no type of a column; give string"),
     "port out of range": (lambda text: text.replace("5683", "70000"), "at least one port"),
+    "port alone": (lambda text: text.replace("(5683,)", "5683"), "PORTS is 5683, but must be a tuple of at least one port"),
+    "port as text": (lambda text: text.replace("5683", "'5683'"), "PORTS is .* at least one port"),
+    "no port": (lambda text: text.replace("(5683,)", "()"), "at least one port"),
+    "protocol as text": (lambda text: text.replace("17", "'udp'"), "PROTOCOL is 'udp', but must be an IP protocol number"),
+    "name as number": (lambda text: text.replace('"noisy",', "7,"), "NAME is 7, but must be small letters"),
+    "column without a type": (lambda text: text + "COLUMNS = ('noisy_n',)", "COLUMNS is .* weir.schema.Column"),
+    "column alone": (lambda text: text + "COLUMNS = COLUMNS[0]", "COLUMNS is .* weir.schema.Column"),
+    "unit as number": (lambda text: text.replace('"", "a number"', '1, "a number"'), "COLUMNS is .* as text"),
+    "no function": (lambda text: text + "parse = 5", "parse is 5, but must be a function"),
 }
 
 

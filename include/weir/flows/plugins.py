@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -148,29 +148,60 @@ class Reading:
 def _plugin(name: str) -> Plugin:
     where = f"flows.plugins: {name}"
     module = _module(name, where)
-    missing = [what for what in ("NAME", "PROTOCOL", "PORTS", "COLUMNS", "parse") if not hasattr(module, what)]
+    missing = [what for what in _PARTS if not hasattr(module, what)]
     if missing:
         raise SettingsError(f"{where}: lacks {', '.join(missing)}; docs/plugins.md shows a whole one")
-    plugin = Plugin(
+    for what, (is_right, wanted) in _PARTS.items():
+        given = getattr(module, what)
+        if not is_right(given):
+            raise SettingsError(f"{where}: {what} is {words.clean(repr(given))}, but must be {wanted}")
+    _refuse_strange_columns(module, where)
+    return Plugin(
         name=module.NAME,
         protocol=module.PROTOCOL,
         ports=tuple(module.PORTS),
         columns=tuple(replace(column, role="detail") for column in module.COLUMNS),
         parse=module.parse,
     )
-    if not _NAME.fullmatch(plugin.name):
-        raise SettingsError(f"{where}: NAME is {plugin.name!r}, but must be small letters, digits and underscores")
-    strange = [c.name for c in plugin.columns if not c.name.startswith(f"{plugin.name}_") or not _NAME.fullmatch(c.name)]
-    if strange or not plugin.columns:
-        raise SettingsError(f"{where}: {strange[0] if strange else 'COLUMNS'}: columns are called {plugin.name}_ and something")
-    unknown = [
-        f"{column.name}: {column.dtype!r}" for column in plugin.columns if column.dtype not in ("string", "float64", *_RANGES)
-    ]
-    if unknown:
-        raise SettingsError(f"{where}: {unknown[0]} is no type of a column; give string, int32, int64 or float64")
-    if not plugin.ports or not all(0 <= port <= 65_535 for port in plugin.ports) or not 0 <= plugin.protocol <= 255:
-        raise SettingsError(f"{where}: PROTOCOL must be an IP protocol number and PORTS at least one port")
-    return plugin
+
+
+def _is_number(given: object, high: int) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= high
+
+
+def _is_name(given: object) -> bool:
+    return isinstance(given, str) and _NAME.fullmatch(given) is not None
+
+
+def _are_ports(given: object) -> bool:
+    return isinstance(given, Collection) and len(given) > 0 and all(_is_number(port, 65_535) for port in given)
+
+
+def _are_columns(given: object) -> bool:
+    return isinstance(given, Collection) and len(given) > 0 and all(_is_column(column) for column in given)
+
+
+def _is_column(given: object) -> bool:
+    return isinstance(given, schema.Column) and all(isinstance(text, str) for text in (given.name, given.unit, given.meaning))
+
+
+_PARTS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "NAME": (_is_name, "small letters, digits and underscores"),
+    "PROTOCOL": (lambda given: _is_number(given, 255), "an IP protocol number: 17 for UDP, 6 for TCP"),
+    "PORTS": (_are_ports, "a tuple of at least one port, each a number up to 65535"),
+    "COLUMNS": (_are_columns, "a tuple of at least one weir.schema.Column, with name, unit and meaning as text"),
+    "parse": (callable, "a function"),
+}
+"""What a plug-in must have, what holds of each, and how to say so."""
+
+
+def _refuse_strange_columns(module: Any, where: str) -> None:
+    for column in module.COLUMNS:
+        if not column.name.startswith(f"{module.NAME}_") or not _is_name(column.name):
+            raise SettingsError(f"{where}: {column.name}: columns are called {module.NAME}_ and something")
+        if column.dtype not in ("string", "float64", *_RANGES):
+            dtype = f"{column.name}: {column.dtype!r}"
+            raise SettingsError(f"{where}: {dtype} is no type of a column; give string, int32, int64 or float64")
 
 
 def _module(name: str, where: str) -> Any:

@@ -24,7 +24,11 @@ CONTENT = bytes.fromhex("68450001") + b"\x01" * 8 + b"\xff21.5"
 NOISY = """
 from weir.schema import Column
 NAME, PROTOCOL, PORTS = "noisy", 17, (5683,)
-COLUMNS = (Column("noisy_n", "int32", "", "a number"), Column("noisy_text", "string", "", "a text"))
+COLUMNS = (
+    Column("noisy_n", "int32", "", "a number"),
+    Column("noisy_share", "float64", "", "a share"),
+    Column("noisy_text", "string", "", "a text"),
+)
 def parse(flow):
     {body}
 """
@@ -112,6 +116,12 @@ def test_whoever_runs_a_plug_in_can_end_the_run(capture: Path, tmp_path: Path, f
         ("{'noisy_n': 'many'}", "TypeError"),
         ("{'noisy_n': 2**31}", "ValueError"),
         ("{'noisy_n': True}", "TypeError"),
+        ("{'noisy_n': 1.0}", "TypeError"),
+        ("{'noisy_share': float('nan')}", "ValueError"),
+        ("{'noisy_share': float('-inf')}", "ValueError"),
+        ("{'noisy_share': 10**400}", "OverflowError"),
+        ("{'noisy_text': flow.fwd}", "TypeError"),
+        ("{'noisy_text': 7}", "TypeError"),
         ("{'undeclared': 1}", "KeyError"),
         ("7", "AttributeError"),
     ],

@@ -8,6 +8,7 @@ port it names; what it returns becomes columns of the flow table. docs/plugins.m
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -250,17 +251,29 @@ def _value(value: object, column: schema.Column) -> object:
     Raises
     ------
     TypeError, ValueError
-        the value is not of the column's type, or out of its range
+        the value is not of the column's type, out of its range, NaN or infinite
     """
     if column.dtype == "string":
-        return words.clean(value, TEXT_LIMIT - 1)
+        return _text(value, column)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(column.name)
     if column.dtype == "float64":
-        return float(value)
+        return _finite(float(value), column)
     if not isinstance(value, int):
         raise TypeError(column.name)
     low, high = _RANGES[column.dtype]
     if not low <= value <= high:
+        raise ValueError(column.name)
+    return value
+
+
+def _text(value: object, column: schema.Column) -> str:
+    if not isinstance(value, str):  # str() of bytes would be written as b'...'
+        raise TypeError(column.name)
+    return words.clean(value, TEXT_LIMIT - 1)
+
+
+def _finite(value: float, column: schema.Column) -> float:
+    if not math.isfinite(value):
         raise ValueError(column.name)
     return value

@@ -18,14 +18,19 @@ from typing import Any, TypeVar, get_type_hints
 from weir.errors import SettingsError
 
 PARAMS_FILE = "params.yaml"
+LONGEST_TIMEOUT_S = 3_600  # kLongestTimeoutUs of the flow core, capture_cpp/src/options.h
 
 
 @dataclass(frozen=True)
 class FlowSettings:
     """How packets become flows."""
 
-    idle_timeout_s: int = field(default=120, metadata={"words": "a flow ends after this long without a packet, s", "low": 1})
-    active_timeout_s: int = field(default=1800, metadata={"words": "a flow record is cut after this long, s", "low": 1})
+    idle_timeout_s: int = field(
+        default=120, metadata={"words": "a flow ends after this long without a packet, s", "low": 1, "high": LONGEST_TIMEOUT_S}
+    )
+    active_timeout_s: int = field(
+        default=1800, metadata={"words": "a flow record is cut after this long, s", "low": 1, "high": LONGEST_TIMEOUT_S}
+    )
     memory_mb: int = field(
         default=1024, metadata={"words": "cap of the flow table; the oldest flow is exported at the cap, MB", "low": 16}
     )
@@ -156,6 +161,18 @@ def load(params: Path | None = None, environ: Mapping[str, str] | None = None) -
     return Settings(**made, site=_site(os.environ if environ is None else environ))
 
 
+def refuse_out_of_bounds(section: Any, where: str) -> None:
+    """Hold a section that was made in Python to the bounds that ``params.yaml`` is held to.
+
+    Raises
+    ------
+    SettingsError
+        names the key, the value and its bounds.
+    """
+    for f in fields(section):
+        _refuse_outside(getattr(section, f.name), f.metadata, f"{where}.{f.name}")
+
+
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
@@ -197,12 +214,16 @@ def _value(value: Any, kind: Any, bounds: Mapping[str, Any], where: str) -> Any:
         value = float(value)
     if not isinstance(value, origin) or (isinstance(value, bool) and origin is not bool):
         raise SettingsError(f"{where}: {value!r} is not of type {getattr(origin, '__name__', origin)}")
+    _refuse_outside(value, bounds, where)
+    return value
+
+
+def _refuse_outside(value: Any, bounds: Mapping[str, Any], where: str) -> None:
     low, high = bounds.get("low"), bounds.get("high")
     if (low is not None and value < low) or (high is not None and value > high):
         raise SettingsError(
             f"{where}: {value!r} is outside {low if low is not None else '…'} to {high if high is not None else '…'}"
         )
-    return value
 
 
 def _site(environ: Mapping[str, str]) -> SiteSettings:

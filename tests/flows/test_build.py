@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from weir import _native
 from weir.errors import CaptureError, SettingsError
-from weir.flows.build import Flows
-from weir.schema import FLOWS, arrow_schema
+from weir.flows.build import Flows, stream
+from weir.schema import FLOWS, US_PER_S, arrow_schema
+from weir.settings import LONGEST_TIMEOUT_S, FlowSettings
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CAPTURES = [GOLDEN / "flows.pcap", *sorted((GOLDEN / "truth").rglob("*.pcap"))]
@@ -291,9 +292,23 @@ def test_an_empty_file_is_no_error(tmp_path: Path, flows_of: Callable[..., Flows
     assert (flows.table.num_rows, flows.counts["odd_empty_file"]) == (0, 1)
 
 
-def test_timeouts_beyond_an_hour_are_refused(flows_of: Callable[..., Flows]) -> None:
-    with pytest.raises(SettingsError, match="idle_timeout_us is 3601000000 us, but must lie within"):
-        flows_of(GOLDEN / "flows.pcap", idle_timeout_s=3601)
+@pytest.mark.parametrize("name", ["idle_timeout_s", "active_timeout_s"])
+def test_timeouts_beyond_an_hour_are_refused_by_the_name_and_unit_of_the_setting(
+    name: str, flows_of: Callable[..., Flows]
+) -> None:
+    with pytest.raises(SettingsError, match=rf"flows\.{name}: 3601 is outside 1 to 3600"):
+        flows_of(GOLDEN / "flows.pcap", **{name: 3601})
+    with pytest.raises(SettingsError, match=rf"flows\.{name}: 3601 is outside 1 to 3600"):
+        stream([GOLDEN / "flows.pcap"], FlowSettings(**{name: 3601}), lambda _: None)
+
+
+@pytest.mark.parametrize("name", ["idle_timeout_us", "active_timeout_us"])
+def test_the_core_takes_timeouts_up_to_the_bound_of_the_settings(name: str) -> None:
+    limits = {"idle_timeout_us": 10**8, "active_timeout_us": 10**9, "memory_bytes": 1 << 24}
+    longest_us = LONGEST_TIMEOUT_S * US_PER_S
+    assert len(_native.build_flows([], **{**limits, name: longest_us})) == 0
+    with pytest.raises(ValueError, match=f"{name} is {longest_us + 1} us, but must lie within 1 and {longest_us}"):
+        _native.build_flows([], **{**limits, name: longest_us + 1})
 
 
 @pytest.mark.public_data

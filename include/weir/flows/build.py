@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from weir import _native, schema
-from weir.errors import SettingsError
 from weir.flows import plugins
+from weir.settings import refuse_out_of_bounds
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,10 +59,7 @@ def build(captures: Sequence[Path], settings: FlowSettings) -> Flows:
     import pyarrow as pa
 
     reading = plugins.Reading(plugins.load(settings.plugins))
-    try:
-        batch = _native.build_flows([str(path) for path in captures], **_limits(settings, reading.plugins))
-    except ValueError as error:
-        raise SettingsError(f"flows: {error}; see params.yaml") from error
+    batch = _native.build_flows([str(path) for path in captures], **_limits(settings, reading.plugins))
     table = pa.Table.from_batches([_whole(batch, reading, arrow_schema(settings))])
     return Flows(table, {**batch.counts, **reading.counts})
 
@@ -85,7 +82,7 @@ def stream(captures: Sequence[Path], settings: FlowSettings, take: Callable[[pa.
     CaptureError
         a capture cannot be opened or is broken; says which, at which byte, and what to do
     SettingsError
-        a timeout or the memory is out of range
+        a timeout or the memory is out of range, or a plug-in cannot be loaded
     """
     wanted = arrow_schema(settings)
     reading = plugins.Reading(plugins.load(settings.plugins))
@@ -93,11 +90,8 @@ def stream(captures: Sequence[Path], settings: FlowSettings, take: Callable[[pa.
     def pass_on(batch: _native.FlowBatch) -> None:
         take(_whole(batch, reading, wanted))
 
-    try:
-        counts = _native.stream_flows([str(path) for path in captures], pass_on, **_limits(settings, reading.plugins))
-        return {**counts, **reading.counts}
-    except ValueError as error:
-        raise SettingsError(f"flows: {error}; see params.yaml") from error
+    counts = _native.stream_flows([str(path) for path in captures], pass_on, **_limits(settings, reading.plugins))
+    return {**counts, **reading.counts}
 
 
 def _whole(batch: _native.FlowBatch, reading: plugins.Reading, wanted: pa.Schema) -> pa.RecordBatch:
@@ -110,6 +104,7 @@ def _whole(batch: _native.FlowBatch, reading: plugins.Reading, wanted: pa.Schema
 
 
 def _limits(settings: FlowSettings, loaded: Sequence[plugins.Plugin]) -> _Limits:
+    refuse_out_of_bounds(settings, "flows")
     return {
         "idle_timeout_us": settings.idle_timeout_s * schema.US_PER_S,
         "active_timeout_us": settings.active_timeout_s * schema.US_PER_S,

@@ -30,6 +30,8 @@ def test_the_shipped_params_are_whole_and_true() -> None:
         ("alerts: {budget_per_day: 0}", "outside 1 to"),
         ("flows: {idle_timeout_s: 3601}", r"params\.yaml: flows\.idle_timeout_s: 3601 is outside 1 to 3600"),
         ("flows: {active_timeout_s: 99999999999999}", r"flows\.active_timeout_s: 99999999999999 is outside 1 to 3600"),
+        ("flows: {memory_mb: 100000000}", r"flows\.memory_mb: 100000000 is outside 16 to 1048576"),
+        ("flows: {memory_mb: 99999999999999999999}", r"flows\.memory_mb: 99999999999999999999 is outside 16 to 1048576"),
         ("alerts: {budget_per_day: many}", "not of type int"),
         ("alerts: {budget_per_day: true}", "not of type int"),
         ("alerts: 5", "not keys with values"),

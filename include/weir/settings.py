@@ -19,6 +19,7 @@ from weir.errors import SettingsError
 
 PARAMS_FILE = "params.yaml"
 LONGEST_TIMEOUT_S = 3_600  # kLongestTimeoutUs of the flow core, capture_cpp/src/options.h
+MB_PER_TB = 1 << 20  # as a flow table, room for 1.5 billion flows at once; whoever writes more has erred in the unit
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class FlowSettings:
         default=1800, metadata={"words": "a flow record is cut after this long, s", "low": 1, "high": LONGEST_TIMEOUT_S}
     )
     memory_mb: int = field(
-        default=1024, metadata={"words": "cap of the flow table; the oldest flow is exported at the cap, MB", "low": 16}
+        default=1024,
+        metadata={"words": "cap of the flow table; the oldest flow is exported at the cap, MB", "low": 16, "high": MB_PER_TB},
     )
     parse_applications: bool = field(
         default=True, metadata={"words": "whether the first payload bytes are read, for names, versions and entropy"}

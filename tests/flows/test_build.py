@@ -2,8 +2,9 @@
 
 import gzip
 import math
+import resource
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +17,7 @@ from weir import _native
 from weir.errors import CaptureError, SettingsError
 from weir.flows.build import Flows, stream
 from weir.schema import FLOWS, US_PER_S, arrow_schema
-from weir.settings import LONGEST_TIMEOUT_S, FlowSettings
+from weir.settings import LONGEST_TIMEOUT_S, MB_PER_TB, FlowSettings
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CAPTURES = [GOLDEN / "flows.pcap", *sorted((GOLDEN / "truth").rglob("*.pcap"))]
@@ -309,6 +310,23 @@ def test_the_core_takes_timeouts_up_to_the_bound_of_the_settings(name: str) -> N
     assert len(_native.build_flows([], **{**limits, name: longest_us})) == 0
     with pytest.raises(ValueError, match=f"{name} is {longest_us + 1} us, but must lie within 1 and {longest_us}"):
         _native.build_flows([], **{**limits, name: longest_us + 1})
+
+
+@pytest.fixture
+def short_of_memory() -> Iterator[None]:
+    """A process that may take 64 GB of addresses, much more than the tests do and less than the largest flow table."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 36, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.mark.usefixtures("short_of_memory")
+def test_a_table_for_which_there_is_no_memory_is_refused_with_advice(flows_of: Callable[..., Flows]) -> None:
+    with pytest.raises(SettingsError, match=r"flows\.memory_mb: memory ran out with 1048576 MB .* set less in params.yaml"):
+        flows_of(GOLDEN / "flows.pcap", memory_mb=MB_PER_TB)
+    with pytest.raises(SettingsError, match=r"flows\.memory_mb: memory ran out with 1048576 MB .* set less in params.yaml"):
+        stream([GOLDEN / "flows.pcap"], FlowSettings(memory_mb=MB_PER_TB), lambda _: None)
 
 
 @pytest.mark.public_data

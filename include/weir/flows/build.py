@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from weir import _native, schema
+from weir.errors import SettingsError
 from weir.flows import plugins
 from weir.settings import refuse_out_of_bounds
 
@@ -54,12 +55,15 @@ def build(captures: Sequence[Path], settings: FlowSettings) -> Flows:
     CaptureError
         a capture cannot be opened or is broken; says which, at which byte, and what to do
     SettingsError
-        a timeout or the memory is out of range, or a plug-in cannot be loaded
+        a timeout or the memory is out of range, memory ran out, or a plug-in cannot be loaded
     """
     import pyarrow as pa
 
     reading = plugins.Reading(plugins.load(settings.plugins))
-    batch = _native.build_flows([str(path) for path in captures], **_limits(settings, reading.plugins))
+    try:
+        batch = _native.build_flows([str(path) for path in captures], **_limits(settings, reading.plugins))
+    except MemoryError as error:
+        raise _short_of_memory(settings) from error
     table = pa.Table.from_batches([_whole(batch, reading, arrow_schema(settings))])
     return Flows(table, {**batch.counts, **reading.counts})
 
@@ -82,7 +86,7 @@ def stream(captures: Sequence[Path], settings: FlowSettings, take: Callable[[pa.
     CaptureError
         a capture cannot be opened or is broken; says which, at which byte, and what to do
     SettingsError
-        a timeout or the memory is out of range, or a plug-in cannot be loaded
+        a timeout or the memory is out of range, memory ran out, or a plug-in cannot be loaded
     """
     wanted = arrow_schema(settings)
     reading = plugins.Reading(plugins.load(settings.plugins))
@@ -90,8 +94,18 @@ def stream(captures: Sequence[Path], settings: FlowSettings, take: Callable[[pa.
     def pass_on(batch: _native.FlowBatch) -> None:
         take(_whole(batch, reading, wanted))
 
-    counts = _native.stream_flows([str(path) for path in captures], pass_on, **_limits(settings, reading.plugins))
+    try:
+        counts = _native.stream_flows([str(path) for path in captures], pass_on, **_limits(settings, reading.plugins))
+    except MemoryError as error:
+        raise _short_of_memory(settings) from error
     return {**counts, **reading.counts}
+
+
+def _short_of_memory(settings: FlowSettings) -> SettingsError:
+    return SettingsError(
+        f"flows.memory_mb: memory ran out with {settings.memory_mb} MB for the flow table; "
+        "set less in params.yaml, or give the process more memory"
+    )
 
 
 def _whole(batch: _native.FlowBatch, reading: plugins.Reading, wanted: pa.Schema) -> pa.RecordBatch:

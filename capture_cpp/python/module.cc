@@ -4,7 +4,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <limits>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "columns/arrow.h"
 #include "flow_builder.h"
 #include "headers.h"
+#include "options.h"
 #include "reader/capture_error.h"
 
 namespace nb = nanobind;
@@ -62,6 +65,40 @@ weir::Counts ReadAll(const std::vector<std::string>& captures, weir::FlowBuilder
   return builder->counts();
 }
 
+using Wishes = std::vector<std::pair<std::uint8_t, std::uint16_t>>;
+
+std::vector<weir::PayloadWish> AsWishes(const Wishes& given) {
+  std::vector<weir::PayloadWish> wishes;
+  for (const auto& [protocol, port] : given) {
+    wishes.push_back({protocol, port});
+  }
+  return wishes;
+}
+
+// A number that Python gave, of whatever size; nanobind by itself answers one that does not fit with a list of overloads. The
+// core checks those that fit against the same bounds.
+template <typename Number>
+Number AsNumber(const nb::object& given, const char* name, Number least, Number most) {
+  const nb::object whole = nb::steal(PyNumber_Index(given.ptr()));
+  if (!whole.is_valid()) {
+    nb::raise_python_error();
+  }
+  Number number = 0;
+  if (!nb::try_cast(whole, number)) {
+    const std::string bounds = std::to_string(least) + " and " + std::to_string(most);
+    throw std::invalid_argument(std::string(name) + " is " + nb::str(whole).c_str() + ", but must lie within " + bounds);
+  }
+  return number;
+}
+
+weir::FlowSettings AsSettings(const nb::object& idle_timeout_us, const nb::object& active_timeout_us, const nb::object& memory_bytes,
+                              bool parse_applications, const Wishes& payloads_of) {
+  return {AsNumber<std::int64_t>(idle_timeout_us, "idle_timeout_us", 1, weir::kLongestTimeoutUs),
+          AsNumber<std::int64_t>(active_timeout_us, "active_timeout_us", 1, weir::kLongestTimeoutUs),
+          AsNumber<std::size_t>(memory_bytes, "memory_bytes", weir::kLeastTableBytes, std::numeric_limits<std::size_t>::max()),
+          parse_applications, AsWishes(payloads_of)};
+}
+
 FlowBatch BuildFlows(const std::vector<std::string>& captures, const weir::FlowSettings& settings) {
   FlowBatch whole;
   const auto keep = [&whole](std::shared_ptr<const weir::FlowBatch> rows) { whole.rows = std::move(rows); };
@@ -90,16 +127,6 @@ nb::list Kept(const weir::FlowBatch& batch) {
     kept.append(nb::make_tuple(row, nb::bytes(forward.data(), forward.size()), nb::bytes(backward.data(), backward.size())));
   }
   return kept;
-}
-
-using Wishes = std::vector<std::pair<std::uint8_t, std::uint16_t>>;
-
-std::vector<weir::PayloadWish> AsWishes(const Wishes& given) {
-  std::vector<weir::PayloadWish> wishes;
-  for (const auto& [protocol, port] : given) {
-    wishes.push_back({protocol, port});
-  }
-  return wishes;
 }
 
 nb::dict ByName(const weir::Counts& counts) {
@@ -144,18 +171,20 @@ NB_MODULE(_native, module) {
 
   module.def(
       "build_flows",
-      [](const std::vector<std::string>& captures, std::int64_t idle_timeout_us, std::int64_t active_timeout_us, std::size_t memory_bytes,
-         bool parse_applications, const Wishes& payloads_of) {
+      [](const std::vector<std::string>& captures, const nb::object& idle_timeout_us, const nb::object& active_timeout_us,
+         const nb::object& memory_bytes, bool parse_applications, const Wishes& payloads_of) {
+        const weir::FlowSettings settings = AsSettings(idle_timeout_us, active_timeout_us, memory_bytes, parse_applications, payloads_of);
         const nb::gil_scoped_release others_may_run;
-        return BuildFlows(captures, {idle_timeout_us, active_timeout_us, memory_bytes, parse_applications, AsWishes(payloads_of)});
+        return BuildFlows(captures, settings);
       },
       nb::arg("captures"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"),
       nb::arg("parse_applications") = true, nb::arg("payloads_of") = Wishes{});
   module.def(
       "stream_flows",
-      [](const std::vector<std::string>& captures, const nb::callable& take, std::int64_t idle_timeout_us, std::int64_t active_timeout_us,
-         std::size_t memory_bytes, bool parse_applications, const Wishes& payloads_of) {
-        return ByName(StreamFlows(captures, take, {idle_timeout_us, active_timeout_us, memory_bytes, parse_applications, AsWishes(payloads_of)}));
+      [](const std::vector<std::string>& captures, const nb::callable& take, const nb::object& idle_timeout_us,
+         const nb::object& active_timeout_us, const nb::object& memory_bytes, bool parse_applications, const Wishes& payloads_of) {
+        const weir::FlowSettings settings = AsSettings(idle_timeout_us, active_timeout_us, memory_bytes, parse_applications, payloads_of);
+        return ByName(StreamFlows(captures, take, settings));
       },
       nb::arg("captures"), nb::arg("take"), nb::kw_only(), nb::arg("idle_timeout_us"), nb::arg("active_timeout_us"), nb::arg("memory_bytes"),
       nb::arg("parse_applications") = true, nb::arg("payloads_of") = Wishes{});

@@ -42,7 +42,9 @@ def build_flows(
     weir.errors.CaptureError
         a capture cannot be opened, is none, or is broken; names file, byte offset and what to do
     ValueError
-        a timeout or the memory is out of range
+        a timeout is not within 1 us and an hour, or the memory is less than 1 MB
+    MemoryError
+        there is not as much memory
     """
 
 def stream_flows(
@@ -65,7 +67,9 @@ def stream_flows(
     weir.errors.CaptureError
         a capture cannot be opened, is none, or is broken; names file, byte offset and what to do
     ValueError
-        a timeout or the memory is out of range
+        a timeout is not within 1 us and an hour, or the memory is less than 1 MB
+    MemoryError
+        there is not as much memory
     """
 
 def schema() -> list[tuple[str, str]]:

@@ -312,6 +312,28 @@ def test_the_core_takes_timeouts_up_to_the_bound_of_the_settings(name: str) -> N
         _native.build_flows([], **{**limits, name: longest_us + 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("idle_timeout_us", 10**20, "is 100000000000000000000, but must lie within 1 and 3600000000"),
+        ("active_timeout_us", -(10**20), "is -100000000000000000000, but must lie within 1 and 3600000000"),
+        ("memory_bytes", 10**20, "is 100000000000000000000, but must lie within 1048576 and"),
+        ("memory_bytes", -1, "is -1, but must lie within 1048576 and"),
+    ],
+)
+def test_numbers_beyond_64_bits_are_refused_by_name(name: str, given: int, words: str) -> None:
+    limits = {"idle_timeout_us": 10**8, "active_timeout_us": 10**9, "memory_bytes": 1 << 24}
+    with pytest.raises(ValueError, match=f"{name} {words}"):
+        _native.build_flows([], **{**limits, name: given})
+    with pytest.raises(ValueError, match=f"{name} {words}"):
+        _native.stream_flows([], lambda _: None, **{**limits, name: given})
+
+
+def test_a_limit_that_is_no_whole_number_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        _native.build_flows([], idle_timeout_us=1.5, active_timeout_us=10**9, memory_bytes=1 << 24)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def short_of_memory() -> Iterator[None]:
     """A process that may take 64 GB of addresses, much more than the tests do and less than the largest flow table."""

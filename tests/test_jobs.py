@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from weir import jobs, schema
-from weir.errors import ArtifactError, LedgerError, StoreError
+from weir.errors import ArtifactError, LedgerError, SettingsError, StoreError
 from weir.jobs.keys import candidates_key, flows_key, site_store
 from weir.ledger import Entry
 from weir.simulate.run import simulate
@@ -401,6 +401,18 @@ def test_the_reports_are_made_mailed_once_and_say_the_same_again(home: Path) -> 
     assert jobs.report("weekly", "2024-03-04", now_us=2)["mailed"].startswith("earlier")
     assert not (home / "outbox").exists()
     assert any(law.hop == "L10" and law.is_balanced for law in jobs.verify_ledger().laws)
+
+
+def test_a_snapshot_follows_a_link_and_replaces_no_pipe(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("taken.json")
+    written = jobs.write_snapshot(tmp_path / "link", HOURS[-2])
+    assert written["snapshot"] == str(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert json.loads((tmp_path / "taken.json").read_text()) == jobs.snapshot(HOURS[-2])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match=r"snapshot: .*/pipe is a pipe, not a regular file"):
+        jobs.write_snapshot(tmp_path / "pipe", HOURS[-2])
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_drift_is_judged_against_the_hours_the_champion_learned_from(home: Path) -> None:

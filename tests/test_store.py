@@ -1,4 +1,7 @@
+import os
 import random
+import socket
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +10,8 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
-from weir.errors import AbsentError, ConflictError, SchemaError, StoreError
-from weir.store import FolderStore, S3Store, Store, get_table, open_store, put, put_table
+from weir.errors import AbsentError, ConflictError, SchemaError, SettingsError, StoreError
+from weir.store import FolderStore, S3Store, Store, file_to_write, get_table, open_store, put, put_table
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -175,3 +178,52 @@ def test_a_failed_write_leaves_nothing_visible(tmp_path: Path, monkeypatch: pyte
         put(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def make_device(path: Path) -> None:
+    try:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))  # what /dev/null is
+    except PermissionError:
+        pytest.skip("only root makes devices")
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+ODD_FILES = [
+    (Path.mkdir, "is a folder, not a regular file"),
+    (os.mkfifo, "is a pipe, not a regular file"),
+    (make_device, "is a device, not a regular file"),
+    (make_socket, "is a socket, not a regular file"),
+    (lambda path: path.symlink_to(path), "is a link that leads back to itself"),
+]
+
+
+@pytest.mark.parametrize(("make", "words"), ODD_FILES)
+def test_what_is_no_regular_file_is_never_written_over(tmp_path: Path, make, words: str) -> None:
+    make(tmp_path / "odd")
+    (tmp_path / "link").symlink_to("odd")
+    with pytest.raises(SettingsError, match=f"flows: .*/odd {words}; name another file with --out"):
+        file_to_write(tmp_path / "odd", "flows")
+    with pytest.raises(SettingsError, match=f"flows: .*/link {words}"):
+        file_to_write(tmp_path / "link", "flows")
+
+
+def test_a_pipe_or_a_deleted_file_that_has_no_name_is_never_written_over(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader), os.fdopen(writer, "w"), (tmp_path / "gone").open("w") as gone:
+        (tmp_path / "gone").unlink()
+        with pytest.raises(SettingsError, match="is a pipe"):
+            file_to_write(Path(f"/proc/self/fd/{writer}"), "flows")
+        with pytest.raises(SettingsError, match="is a deleted file"):
+            file_to_write(Path(f"/proc/self/fd/{gone.fileno()}"), "flows")
+
+
+def test_a_link_means_the_file_that_it_points_to_though_it_be_not_there_yet(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("between")
+    (tmp_path / "between").symlink_to("file")
+    assert file_to_write(tmp_path / "link", "flows") == tmp_path.resolve() / "file"
+    (tmp_path / "file").write_bytes(b"old")
+    assert file_to_write(tmp_path / "link", "flows") == tmp_path.resolve() / "file"

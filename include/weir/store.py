@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
-from weir.errors import AbsentError, ConflictError, SchemaError, StoreError
+from weir.errors import AbsentError, ConflictError, SchemaError, SettingsError, StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +45,29 @@ def put(path: Path, whole: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def file_to_write(named: Path, verb: str, instead: str = "name another file with --out") -> Path:
+    """The file that a user's name for an output means: a link is followed, so that it stays and what it points to is written.
+
+    Raises SettingsError where something is there that is no regular file, as the rename of a whole
+    file to that name would destroy a device or a pipe. ``instead`` says what to do then.
+    """
+    target = Path(os.path.realpath(named))
+    try:
+        if target.is_symlink():
+            raise SettingsError(f"{verb}: {named} is a link that leads back to itself; {instead}")
+        # Links in /proc lead to pipes and deleted files that no name leads to.
+        if named.exists() and not target.is_file():
+            raise SettingsError(f"{verb}: {named} is {_kind(named)}, not a regular file; {instead}")
+    except OSError as error:
+        raise SettingsError(f"{verb}: {named}: {error.strerror}; {instead}") from error
+    return target
+
+
+def _kind(path: Path) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFREG: "a deleted file"}
+    return kinds.get(stat.S_IFMT(path.stat().st_mode), "a device")
 
 
 class Store(Protocol):

@@ -1,9 +1,11 @@
 """stream() gives the rows of build(), a batch at a time, in memory that does not grow."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from weir.errors import CaptureError, SettingsError
@@ -98,6 +100,26 @@ def test_a_file_of_flows_is_whole_or_not_there_and_never_a_capture(many: Path, t
         flows_to_file([capture, tmp_path / "bad.pcap"], tmp_path / "flows.parquet")
     assert capture.read_bytes() == many.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.pcap", "many.pcap"]
+
+
+def test_flows_never_replace_what_is_no_regular_file(many: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match=r"flows: .*/pipe is a pipe, not a regular file; name another file with --out"):
+        flows_to_file([tmp_path / "nowhere.pcap"], tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_flows_follow_a_link_that_stays(many: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("flows.parquet")
+    for _ in range(2):  # there is no such file yet, then there is
+        counts = flows_to_file([many], tmp_path / "link")
+        assert counts["out"] == str(tmp_path / "link")
+        assert (tmp_path / "link").readlink() == Path("flows.parquet")
+        assert pq.read_metadata(tmp_path / "flows.parquet").num_rows == counts["flows"]
+        (tmp_path / "flows.parquet").write_bytes(b"old")
+    (tmp_path / "capture").symlink_to(many)
+    with pytest.raises(SettingsError, match="is a capture that is to be read"):
+        flows_to_file([many], tmp_path / "capture")
 
 
 def test_a_packed_capture_cut_before_its_first_packet_is_no_empty_one(many: Path, tmp_path: Path) -> None:

@@ -410,10 +410,39 @@ def test_a_file_in_a_folder_that_is_not_there_is_refused(site) -> None:
 
 def test_a_file_that_cannot_be_written_leaves_nothing(site) -> None:
     before = set(site.folder.iterdir())
-    site.out.mkdir()
-    with pytest.raises(StoreError, match=r"found\.pcap: cannot be written"):
+    command = f"ulimit -f 4; exec {sys.executable} -m weir.cli packets {site.spool} -o {site.out}"  # KiB
+    done = subprocess.run(["bash", "-c", command], capture_output=True)
+    assert done.returncode == 4
+    assert b"found.pcap: cannot be written: File too large" in done.stderr
+    assert set(site.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(("make", "words"), [(Path.mkdir, "a folder"), (os.mkfifo, "a pipe")])
+def test_what_is_no_regular_file_is_refused_before_anything_is_read(site, make, words) -> None:
+    make(site.out)
+    before = site.out.stat()
+    done = weir(site.folder / "nowhere", "-o", site.out)
+    assert done.returncode == 2
+    instead = "name another file with --out, or - for standard output"
+    assert f"packets: {site.out} is {words}, not a regular file; {instead}" in done.stderr.decode()
+    assert site.out.stat().st_ino == before.st_ino
+
+
+def test_a_link_is_followed_and_stays(site) -> None:
+    (site.folder / "elsewhere").mkdir()
+    site.out.symlink_to("elsewhere/found.pcap")
+    for _ in range(2):  # there is no such file yet, then there is
+        found = jobs.find_packets(Query(), site.out, places=[site.spool])
+        assert found["out"] == str(site.out)
+        assert site.out.readlink() == Path("elsewhere/found.pcap")
+        assert (site.folder / "elsewhere" / "found.pcap").read_bytes() == by_tcpdump(site.whole)
+        (site.folder / "elsewhere" / "found.pcap").write_bytes(b"old")
+
+
+def test_a_link_into_a_folder_that_is_not_there_is_refused(site) -> None:
+    site.out.symlink_to("nowhere/found.pcap")
+    with pytest.raises(SettingsError, match="nowhere is no folder; make it first"):
         jobs.find_packets(Query(), site.out, places=[site.spool])
-    assert set(site.folder.iterdir()) == before | {site.out}
 
 
 def weir(*arguments: object, **options) -> subprocess.CompletedProcess:
@@ -504,8 +533,11 @@ def test_what_is_read_is_never_written_over(site) -> None:
     for place, out in ((site.spool, segment), (segment, segment), (site.spool, site.spool / "new.zst")):
         with pytest.raises(SettingsError, match="name another file"):
             jobs.find_packets(Query(), out, places=[place])
-    assert segment.read_bytes() == before
     assert not (site.spool / "new.zst").exists()
+    site.out.symlink_to(segment)
+    with pytest.raises(SettingsError, match="name another file"):
+        jobs.find_packets(Query(), site.out, places=[site.spool])
+    assert segment.read_bytes() == before
 
 
 def test_more_sides_than_a_packet_has_are_refused() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from weir import schema
 from weir.errors import CaptureError, SettingsError, StoreError
 from weir.jobs.keys import Counts, flows_key, get_json, site_store, units
-from weir.store import Store, get_table
+from weir.store import Store, file_to_write, get_table
 
 if TYPE_CHECKING:
     from weir.packets.find import Cost, Opened, Segment
@@ -108,10 +108,7 @@ def find_packets(
     """
     from weir.packets.find import Cost, open_segments
 
-    if isinstance(out, Path):
-        if not out.parent.is_dir():
-            raise SettingsError(f"packets: {out.parent} is no folder; make it first, or name another file with --out")
-        _refuse_source(out, places)
+    target = _target(out, places) if isinstance(out, Path) else out
     cost, told = Cost(), Counts()
     store = None if places and not alert_id else site_store()
     queries, sensor = _of_alert(store, alert_id, query, told, sensor) if store and alert_id else ((query,), sensor)
@@ -121,19 +118,27 @@ def find_packets(
     if verify:
         found = [replace(one, whole_because=one.whole_because or "its digest was to be verified") for one in found]
     opened = _of_one_link_type(open_segments(found, queries, cost), link_type)
-    name = _write(out, opened, queries, cost, limit)
-    return {**told, **asdict(cost), "out": name, **({"limit": limit} if limit is not None else {})}
+    _write(target, _pieces(opened, queries, cost, limit))
+    return {
+        **told,
+        **asdict(cost),
+        "out": str(out) if isinstance(out, Path) else "-",
+        **({"limit": limit} if limit is not None else {}),
+    }
 
 
-def _refuse_source(out: Path, places: Sequence[Path]) -> None:
-    """What is read is never written over."""
-    target = out.resolve()
+def _target(out: Path, places: Sequence[Path]) -> Path:
+    """The file to write; SettingsError where it cannot be one, or is one that is read."""
+    target = file_to_write(out, "packets", "name another file with --out, or - for standard output")
+    if not target.parent.is_dir():
+        raise SettingsError(f"packets: {target.parent} is no folder; make it first, or name another file with --out")
     for place in places:
-        is_in_spool = place.is_dir() and target.parent == place.resolve() and out.name.endswith((".zst", ".json"))
+        is_in_spool = place.is_dir() and target.parent == place.resolve() and target.name.endswith((".zst", ".json"))
         if target == place.resolve() or is_in_spool:
             raise SettingsError(
                 f"packets: {out} is, or would lie among, the segments that are read; name another file with --out"
             )
+    return target
 
 
 def _of_alert(store: Store, alert_id: str, query: Query, told: Counts, sensor: str) -> tuple[tuple[Query, ...], str]:
@@ -284,14 +289,13 @@ def _of_one_link_type(opened: Sequence[Opened], link_type: int | None) -> list[O
     return chosen
 
 
-def _write(out: Path | BinaryIO, opened: Sequence[Opened], queries: Sequence[Query], cost: Cost, limit: int | None) -> str:
+def _write(out: Path | BinaryIO, pieces: Iterator[bytes]) -> None:
     """Stream the packets out; a file appears whole under its name or not at all."""
-    pieces = _pieces(opened, queries, cost, limit)
     if not isinstance(out, Path):
         for piece in pieces:
             out.write(piece)
         out.flush()
-        return "-"
+        return
     try:
         descriptor, hidden = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
         try:
@@ -303,7 +307,6 @@ def _write(out: Path | BinaryIO, opened: Sequence[Opened], queries: Sequence[Que
             raise
     except OSError as error:
         raise StoreError(f"{out}: cannot be written: {error.strerror}; free space or name another file with --out") from error
-    return str(out)
 
 
 def _pieces(opened: Sequence[Opened], queries: Sequence[Query], cost: Cost, limit: int | None) -> Iterator[bytes]:

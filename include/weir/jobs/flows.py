@@ -13,7 +13,7 @@ from weir.errors import SettingsError, StoreError
 from weir.jobs.keys import Counts, flows_key, site_store
 from weir.jobs.packets import segments
 from weir.ledger import Entry
-from weir.store import Store, put_table
+from weir.store import Store, file_to_write, put_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,18 +54,17 @@ def flows_of_captures(unit: str, captures: Sequence[Path]) -> Counts:
 def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
     """Build flows of capture files into one Parquet file, with the core's own columns, as they end.
 
-    SettingsError where ``out`` is a folder or one of the captures; a run that fails leaves no file.
+    SettingsError where ``out`` is no regular file or one of the captures; a run that fails leaves no file.
     """
-    if out.is_dir():
-        raise SettingsError(f"flows: {out} is a folder; name the Parquet file to write in it")
-    if any(capture.resolve() == out.resolve() for capture in captures):
+    target = file_to_write(out, "flows")
+    if any(capture.resolve() == target for capture in captures):
         raise SettingsError(f"flows: {out} is a capture that is to be read; name another file with --out")
-    if not out.parent.is_dir():
-        raise SettingsError(f"flows: {out.parent} is no folder; make it first, or name another file with --out")
-    hidden = out.with_name(f".{out.name}.part")
+    if not target.parent.is_dir():
+        raise SettingsError(f"flows: {target.parent} is no folder; make it first, or name another file with --out")
+    hidden = target.with_name(f".{target.name}.part")
     try:
         counts = _write_flows(captures, hidden)
-        hidden.replace(out)
+        hidden.replace(target)
     finally:
         hidden.unlink(missing_ok=True)
     return {**counts, "out": str(out)}

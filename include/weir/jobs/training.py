@@ -163,10 +163,11 @@ def snapshot(until: str | None = None) -> Counts:
 
 def write_snapshot(out: Path, until: str | None = None) -> Counts:
     """Write what ``snapshot`` says into a file, for ``dvc repro``."""
-    from weir.store import put
+    from weir.store import file_to_write, put
 
+    target = file_to_write(out, "snapshot")
     taken = snapshot(until)
-    put(out, json.dumps(taken, sort_keys=True, indent=1).encode())
+    put(target, json.dumps(taken, sort_keys=True, indent=1).encode())
     return {"snapshot": str(out), "hours": len(taken["hours"])}
 
 

@@ -91,7 +91,7 @@ def packets(
         list[Path] | None, typer.Argument(help="Spools, folders of segments, or segments; default: the store.")
     ] = None,
     host: Annotated[list[str] | None, typer.Option(help="An address, as source or destination; give two for both sides.")] = None,
-    port: Annotated[list[int] | None, typer.Option(help="A TCP, UDP or SCTP port, as source or destination.", max=65535)] = None,
+    port: Annotated[list[int] | None, typer.Option(help="A TCP, UDP or SCTP port, as source or destination.")] = None,
     protocol: Annotated[str | None, typer.Option(help="tcp, udp, icmp, icmp6, sctp, gre, esp, arp, or a number.")] = None,
     flow: Annotated[
         tuple[str, str, int, str, int] | None,

@@ -492,6 +492,12 @@ def test_the_command_exits_with_6_where_something_was_damaged(site) -> None:
         (["--start", "2024-03-04T10", "--end", "2024-03-04T09"], "--end 2024-03-04T09 lies before --start 2024-03-04T10"),
         (["--community-id", "1:x"], "'1:x': not a Community ID"),
         (["--one-way"], "--one-way says which way of --flow"),
+        (["--port", "-1"], "--port -1: not a port; give a number from 0 to 65535"),
+        (["--port", "53", "--port", "65536"], "--port 65536: not a port"),
+        (["--flow", "tcp", "10.0.0.1", "99999", "10.0.0.2", "1"], "--flow 99999: not a port; give a number from 0 to 65535"),
+        (["--flow", "tcp", "10.0.0.1", "1", "10.0.0.2", "-1"], "--flow -1: not a port"),
+        (["--flow", "tcp", "10.0.0.1", "80", "::1", "90"], "10.0.0.1 and ::1: one header has IPv4 or IPv6 addresses, never both"),
+        (["--host", "10.0.0.1", "--host", "::1"], "10.0.0.1 and ::1: one header has IPv4 or IPv6 addresses, never both"),
         (["--flow", *map(str, FLOW), "--protocol", "tcp"], "--protocol tcp contradicts --flow, which says udp"),
     ],
 )
@@ -538,6 +544,10 @@ def test_what_is_read_is_never_written_over(site) -> None:
     with pytest.raises(SettingsError, match="name another file"):
         jobs.find_packets(Query(), site.out, places=[site.spool])
     assert segment.read_bytes() == before
+
+
+def test_the_least_and_the_greatest_port_may_be_asked_for() -> None:
+    assert jobs.packet_query(ports=[0, 65535]).ports == (0, 65535)
 
 
 def test_more_sides_than_a_packet_has_are_refused() -> None:

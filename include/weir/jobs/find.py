@@ -26,6 +26,7 @@ MOST_HOURS = 48
 
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "icmp6": 58, "sctp": 132}
 MOST_PROTOCOL = 255
+MOST_PORT = 65_535
 
 
 def packet_query(
@@ -53,6 +54,8 @@ def packet_query(
     for option, given in (("--host", hosts), ("--port", ports)):
         if len(given) > 2:
             raise SettingsError(f"{option} is given {len(given)} times; a packet has two sides, so two at most can hold together")
+    _check_ports("--port", ports)
+    _check_ports("--flow", (flow[2], flow[4]) if flow else ())
     chosen = flow[0] if flow else protocol
     query = Query(
         hosts=tuple(hosts),
@@ -66,8 +69,16 @@ def packet_query(
     )
     if query.start_us is not None and query.end_us is not None and query.end_us < query.start_us:
         raise SettingsError(f"--end {end} lies before --start {start}; exchange them")
-    assert query.addresses is not None  # they are parsed here, before anything is read
+    if len({len(address) for address in query.addresses}) > 1:  # they are parsed here, before anything is read
+        named = " and ".join((*query.hosts, *(host for host, _ in query.ends)))
+        raise SettingsError(f"{named}: one header has IPv4 or IPv6 addresses, never both; give addresses of one kind")
     return query
+
+
+def _check_ports(option: str, ports: Sequence[int]) -> None:
+    for port in ports:
+        if not 0 <= port <= MOST_PORT:
+            raise SettingsError(f"{option} {port}: not a port; give a number from 0 to {MOST_PORT}")
 
 
 def _protocol(text: str) -> int:

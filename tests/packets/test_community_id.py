@@ -8,7 +8,8 @@ from weir.errors import SettingsError
 from weir.flows.build import build
 from weir.packets.community_id import checked, community_id
 from weir.packets.headers import ARP, ICMP, ICMP6, Header, ip_headers
-from weir.packets.records import HEADER_BYTES, Form
+from weir.packets.manifest import HEADER_BYTES
+from weir.packets.records import Form
 from weir.settings import FlowSettings
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -257,6 +257,7 @@ def test_a_frame_that_is_not_as_its_manifest_says_is_named(site, change) -> None
         said["counters"]["received"] -= 1
     else:
         said["frames"][0]["first_us"] += 1
+        said["first_us"] += 1
     path.write_text(json.dumps(said))
     found = jobs.find_packets(Query(), site.out, places=[site.spool])
     assert len(found["damaged"]) == 1
@@ -294,13 +295,18 @@ def test_a_segment_cut_short_is_named(site, store) -> None:
     assert 0 < found["packets"] < 3000
 
 
-@pytest.mark.parametrize("how", ["gone", "unsound"])
+@pytest.mark.parametrize("how", ["gone", "unsound", "nested", "timeless", "without half its index"])
 def test_without_an_index_the_whole_segment_is_read_and_that_is_said(site, store, how) -> None:
     key = next(key for key in store.keys("1_packets/west/") if key.endswith(".json"))
+    said = json.loads(store.get(key))
     if how == "gone":
         store.delete(key)
+    elif how == "timeless":
+        store.put(key, json.dumps({**said, "first_us": None}).encode())
+    elif how == "without half its index":
+        store.put(key, json.dumps({**said, "frames": [{**frame, "hosts": "AAAA"} for frame in said["frames"]]}).encode())
     else:
-        store.put(key, b"{}")
+        store.put(key, b"{}" if how == "unsound" else b"[" * 100_000)
     found = jobs.find_packets(Query(hosts=("10.0.3.1",)), site.out)
     assert site.out.read_bytes() == by_tcpdump(site.whole, "host 10.0.3.1")
     assert len(found["read_whole"]) == 1

@@ -1,4 +1,6 @@
+import base64
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -55,6 +57,25 @@ def _shift_frame(said: dict) -> None:
     said["frames"][1]["offset"] += 1
 
 
+def _shift_unpacked(bytes_: int, frame: int = 1) -> Callable[[dict], None]:
+    def damage(said: dict) -> None:
+        said["frames"][frame]["raw_offset"] += bytes_
+
+    return damage
+
+
+def _hosts(filter_bytes: int) -> Callable[[dict], None]:
+    def damage(said: dict) -> None:
+        said["frames"][0]["hosts"] = base64.b64encode(bytes(filter_bytes)).decode()
+
+    return damage
+
+
+def _turn_frame(said: dict) -> None:
+    first = said["frames"][1]
+    first["first_us"], first["last_us"] = first["last_us"], first["first_us"]
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -82,6 +103,20 @@ def _shift_frame(said: dict) -> None:
         (lambda said: said.update(gaps=[GAP | {"start_mono_us": "0"}]), "gaps[0].start_mono_us is '0'"),
         (lambda said: said.update(gaps=[GAP | {"end_wall_us": None}]), "gaps[0].end_wall_us is None"),
         (lambda said: said.update(gaps=[GAP | {"end_mono_us": 2}]), "gaps[0] ends before it begins"),
+        (_shift_unpacked(1, frame=0), "raw_offset of the frames does not follow from the packets before"),
+        (_shift_unpacked(-1_000_000), "raw_offset of the frames does not follow"),
+        (_shift_unpacked(1_000_000), "raw_offset of the frames does not follow"),
+        (_shift_unpacked(10**15, frame=2), "raw_offset of the frames does not follow"),
+        (lambda said: said.update(packet_bytes=0), "raw_offset of the frames does not follow"),
+        (_hosts(3), "frames[0].hosts has 24 bits, not a power of two from 64 to 1048576"),
+        (_hosts(4), "frames[0].hosts has 32 bits"),
+        (_hosts(24), "frames[0].hosts has 192 bits"),
+        (_hosts(1 << 18), "frames[0].hosts has 2097152 bits"),
+        (lambda said: said.update(first_us=None), "first_us and last_us are not those of the frames"),
+        (lambda said: said.update(last_us=None), "first_us and last_us are not those of the frames"),
+        (lambda said: said.update(first_us=said["first_us"] + 1), "first_us and last_us are not those of the frames"),
+        (lambda said: said.update(last_us=said["last_us"] - 1), "first_us and last_us are not those of the frames"),
+        (_turn_frame, "a frame ends before it begins"),
         (lambda said: said["frames"][0].update(first_us=10**30), "hour is not that of the packets"),
     ],
 )
@@ -92,11 +127,24 @@ def test_a_manifest_that_contradicts_itself_is_not_believed(said, damage, words)
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("filter_bytes", [0, 8, 1 << 17])
+def test_a_filter_may_have_as_many_bits_as_its_page_says_or_none(said, filter_bytes):
+    _hosts(filter_bytes)(said)
+    assert Manifest.read(json.dumps(said).encode()).frames[0].hosts == bytes(filter_bytes)
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff\xfe", b'{"format": 1}', b"nul"])
 def test_what_is_no_manifest_is_refused(tmp_path, text):
     (tmp_path / "some.json").write_bytes(text)
     with pytest.raises(CaptureError, match=r"some\.json"):
         Manifest.read(tmp_path / "some.json")
+
+
+def test_what_is_nested_deeply_is_refused(said):
+    for depth in (*range(800, 1001), 100_000):  # Python's limit of 1,000 may be met in parsing, or in naming what is wrong
+        text = json.dumps(said | {"filter": 0}).replace('"filter": 0', f'"filter": {"[" * depth}{"]" * depth}')
+        with pytest.raises(CaptureError, match=r"nested more deeply|not a text"):
+            Manifest.read(text.encode())
 
 
 def test_every_field_of_a_manifest_is_needed(said):

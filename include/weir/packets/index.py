@@ -5,6 +5,9 @@ from __future__ import annotations
 INDEX_HASHES = 4
 """Bits of a frame's filter that each address sets."""
 
+LEAST_BYTES, MOST_BYTES = 1 << 3, 1 << 17
+"""Of a frame's filter; in between are powers of two."""
+
 _64 = (1 << 64) - 1
 
 

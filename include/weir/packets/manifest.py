@@ -10,13 +10,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from weir.errors import CaptureError
+from weir.packets.index import LEAST_BYTES, MOST_BYTES
 from weir.schema import US_PER_S
 
 FORMAT = 1
@@ -26,6 +28,12 @@ ACK_SUFFIX = ".ack"
 PART_SUFFIX = ".part"
 FRAME_BYTES = 1 << 20
 """Most that a frame holds, uncompressed; what claims more is no frame of a sensor."""
+
+HEADER_BYTES = 24
+"""Of the capture, uncompressed; the first record begins behind them."""
+
+RECORD_BYTES = 16
+"""Of each packet's record, before its data."""
 
 SENSOR = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 STEM = re.compile(rf"(?P<sensor>{SENSOR})-(?P<boot>[0-9a-f]{{16}})-(?P<seq>[0-9]{{6,}})")
@@ -55,7 +63,8 @@ class Frame:
     """One zstd frame of a segment: whole records, their place, and the span of their times.
 
     ``offset`` and ``length`` are bytes of the file, ``raw_offset`` is where the first record begins
-    in the uncompressed capture. ``hosts`` is a Bloom filter of the addresses in it (see ``find.py``).
+    in the uncompressed capture. ``hosts`` is a Bloom filter of the addresses in it (see ``index.py``);
+    empty where there is none.
     """
 
     offset: int
@@ -125,12 +134,13 @@ class Manifest:
         """Parse and check a manifest; CaptureError names the field that is wrong."""
         name = str(source) if isinstance(source, Path) else "manifest"
         try:
-            said = json.loads(source.read_bytes() if isinstance(source, Path) else source)
+            manifest = _build(json.loads(source.read_bytes() if isinstance(source, Path) else source), name)
         except OSError as error:
             raise CaptureError(f"{name}: cannot be read: {error.strerror}; was it collected meanwhile?") from error
         except ValueError as error:
             raise CaptureError(f"{name}: is not JSON ({error}); set it aside and look at the sensor's disk") from error
-        manifest = _build(said, name)
+        except RecursionError as error:
+            raise CaptureError(f"{name}: is nested more deeply than any manifest; set it aside") from error
         _check(manifest, name)
         return manifest
 
@@ -199,6 +209,9 @@ def _frame(value: Any, where: str) -> Frame:
         hosts = base64.b64decode(value.get("hosts", ""), validate=True)
     except (TypeError, ValueError) as error:
         raise CaptureError(f"{where}.hosts is not base64 ({error}); set it aside") from error
+    if hosts and not (LEAST_BYTES <= len(hosts) <= MOST_BYTES and len(hosts).bit_count() == 1):
+        bits = f"{len(hosts) * 8} bits, not a power of two from {LEAST_BYTES * 8} to {MOST_BYTES * 8}"
+        raise CaptureError(f"{where}.hosts has {bits}; set it aside")
     return Frame(**numbers, hosts=hosts)
 
 
@@ -237,7 +250,10 @@ def _contradictions(manifest: Manifest) -> list[tuple[bool, str]]:
         (manifest.counters["written"] != manifest.packets, "packets is not the number written"),
         (sum(frame.packets for frame in manifest.frames) != manifest.packets, "packets is not the sum of the frames"),
         (not _is_contiguous(manifest), "frames do not follow one another to the end of the file"),
+        (not _is_contiguous_unpacked(manifest), "raw_offset of the frames does not follow from the packets before"),
         (_hours(manifest) not in (set(), {manifest.hour}), "hour is not that of the packets"),
+        (any(frame.first_us > frame.last_us for frame in manifest.frames), "a frame ends before it begins"),
+        ((manifest.first_us, manifest.last_us) != _span(manifest.frames), "first_us and last_us are not those of the frames"),
     ]
 
 
@@ -251,6 +267,19 @@ def _is_contiguous(manifest: Manifest) -> bool:
     ends = [frame.offset + frame.length for frame in manifest.frames]
     starts = [frame.offset for frame in manifest.frames[1:]] + [manifest.file_bytes]
     return not ends or ends == starts
+
+
+def _is_contiguous_unpacked(manifest: Manifest) -> bool:
+    """Whether every frame has room for its records; how many bytes their packets have is said of all frames together."""
+    whole = HEADER_BYTES + RECORD_BYTES * manifest.packets + manifest.packet_bytes
+    starts = [frame.raw_offset for frame in manifest.frames]
+    rooms = [end - start for start, end in pairwise([*starts, whole])]
+    has_room = all(RECORD_BYTES * f.packets <= room <= FRAME_BYTES for f, room in zip(manifest.frames, rooms, strict=True))
+    return starts[:1] in ([], [HEADER_BYTES]) and has_room
+
+
+def _span(frames: Sequence[Frame]) -> tuple[int | None, int | None]:
+    return min((frame.first_us for frame in frames), default=None), max((frame.last_us for frame in frames), default=None)
 
 
 def _hours(manifest: Manifest) -> set[str]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from weir.errors import CaptureError
-from weir.packets.manifest import FRAME_BYTES
+from weir.packets.manifest import FRAME_BYTES, HEADER_BYTES
 
 NS_PER_US = 1_000
-HEADER_BYTES = 24
 MOST_CAPTURED = 1 << 20
 """Most that one record may claim to hold; a sensor's fit into a frame."""
 

@@ -393,6 +393,15 @@ TEST(Decoder, ALengthOfZeroIsSegmentationOffload) {
   Frame frame = Ethernet(0x0800, Ipv4(6, Tcp(1, 2, kTcpAck, Zeros(3000))));
   frame[16] = frame[17] = 0;
   EXPECT_EQ(Decode(frame).packet.ip_bytes, 3040u);
+  EXPECT_EQ(Decode(frame).odd.Of(Oddity::kNetworkLength), 0u);
+}
+
+TEST(Decoder, AnOffloadedFrameBeyondWhatIpCanSayIsNamed) {
+  Frame frame = Ethernet(0x0800, Ipv4(6, Tcp(1, 2, kTcpAck, Zeros(100'000))));
+  frame[16] = frame[17] = 0;
+  const Decoded decoded = Decode(frame);
+  EXPECT_EQ(decoded.packet.ip_bytes, 65'535u);
+  EXPECT_EQ(decoded.odd.Of(Oddity::kNetworkLength), 1u);
 }
 
 // Decodes frames one after the other; a frame's number is its time in microseconds.

@@ -104,8 +104,11 @@ void CheckFlowOptions(const FlowOptions& options, const std::string& sensor) {
     Refuse("--mqtt-topic " + options.topic + ": one of its levels is the sensor's name, " + sensor +
            ", and none a wildcard, so that a broker can hold each sensor to its own");
   }
-  if (std::count_if(options.destinations.begin(), options.destinations.end(), [](const FlowDestination& to) { return to.path == "-"; }) > 1) {
-    Refuse("two --flows to stdout would be mixed up");
+  for (const FlowDestination& to : options.destinations) {
+    const auto is_same_file = [&to](const FlowDestination& other) { return !to.path.empty() && other.path == to.path; };
+    if (std::ranges::count_if(options.destinations, is_same_file) > 1) {
+      Refuse("two --flows to " + (to.path == "-" ? "stdout" : to.path) + " would be mixed up");
+    }
   }
 }
 

@@ -48,6 +48,14 @@ TEST(FlowOptions, WantAnIdentityForABrokerAndNoneWithout) {
   EXPECT_THROW(CheckFlowOptions(options, "lab"), SensorError);
 }
 
+TEST(FlowOptions, TakeNoFileTwice) {
+  FlowOptions options;
+  options.destinations = {ParseFlowDestination("json:rows"), ParseFlowDestination("ipfix:udp://a"), ParseFlowDestination("netflow9:udp://a")};
+  EXPECT_NO_THROW(CheckFlowOptions(options, "lab"));
+  options.destinations.push_back(ParseFlowDestination("arrow:rows"));
+  EXPECT_THROW(CheckFlowOptions(options, "lab"), SensorError);
+}
+
 TEST(FlowOptions, HoldASensorToTopicsOfItsOwn) {
   FlowOptions options;
   EXPECT_EQ(TopicOf(options, "lab"), "weir/lab/flows");

@@ -46,7 +46,7 @@ inline void SettleIpLength(std::uint32_t claimed, bool is_offloaded, std::uint32
   ip->total_bytes = claimed;
   ip->is_sum_unknown = is_offloaded || claimed > most;
   if (ip->is_sum_unknown) [[unlikely]] {
-    layer->odd.AddIf(!is_offloaded, Oddity::kNetworkLength);
+    layer->odd.AddIf(!is_offloaded || layer->wire_bytes > largest, Oddity::kNetworkLength);
     ip->total_bytes = most;
   }
   if (most - ip->total_bytes > kFrameCheck && most > kPadded + kFrameCheck) [[unlikely]] {

@@ -49,6 +49,18 @@ std::error_code WriteAllAt(int descriptor, std::span<const std::byte> bytes, std
   return {};
 }
 
+std::error_code ReadAllAt(int descriptor, std::span<std::byte> bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t got = ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return LastError();
+    if (got == 0) return std::make_error_code(std::errc::io_error);
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+    offset += static_cast<std::uint64_t>(got);
+  }
+  return {};
+}
+
 HiddenFile::HiddenFile(int folder, std::string name) : folder_(folder), name_(std::move(name)) {}
 
 std::string HiddenFile::hidden_name() const { return "." + name_ + std::string(kPartSuffix); }

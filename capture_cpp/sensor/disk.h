@@ -31,6 +31,8 @@ std::error_code LastError();
 // Writes all of it, however often that takes.
 std::error_code WriteAll(int descriptor, std::span<const std::byte> bytes);
 std::error_code WriteAllAt(int descriptor, std::span<const std::byte> bytes, std::uint64_t offset);
+// Fills `bytes`; a file that ends before is an error.
+std::error_code ReadAllAt(int descriptor, std::span<std::byte> bytes, std::uint64_t offset);
 
 // Blocks of a disk begin at multiples of this; enough for every device in use.
 inline constexpr std::size_t kBlockBytes = 4096;

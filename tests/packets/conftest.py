@@ -155,7 +155,7 @@ def packets_in(spool: Path) -> list[Packet]:
     return [packet for manifest in manifests_in(spool) for packet in read_pcap(unpack(spool / manifest["file"]))[1]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pcaps() -> SimpleNamespace:
     """The functions and constants above, as tests cannot import this file."""
     return SimpleNamespace(

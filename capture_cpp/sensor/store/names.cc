@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "clock.h"
+#include "segment_format.h"
 
 namespace weir::sensor {
 namespace {
@@ -43,6 +44,13 @@ std::optional<Stem> ParseStem(const std::string& sensor, std::string_view name, 
   if (!IsBoot(stem.boot) || !TakeFront(&name, "-") || name.size() < kLeastSeqDigits) return std::nullopt;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), stem.seq);
   return error == std::errc() && end == name.data() + name.size() ? std::optional(stem) : std::nullopt;
+}
+
+bool IsCopyOfPart(const std::string& sensor, std::string_view name) {
+  const std::string twice = std::string(kPartSuffix) + std::string(kPartSuffix);
+  if (!TakeFront(&name, "..") || !name.ends_with(twice)) return false;
+  name.remove_suffix(twice.size());
+  return ParseStem(sensor, name, kSegmentSuffix).has_value();
 }
 
 std::string LockName(const std::string& sensor) { return "." + sensor + ".lock"; }

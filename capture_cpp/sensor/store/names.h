@@ -20,6 +20,10 @@ struct Stem {
 // Nothing where `name` is not that of a segment of this sensor with this suffix.
 std::optional<Stem> ParseStem(const std::string& sensor, std::string_view name, std::string_view suffix);
 
+// Whether it is what a salvage of this sensor was writing when it was killed: a second file for the
+// frames of an unfinished segment, hidden behind the name of the first.
+bool IsCopyOfPart(const std::string& sensor, std::string_view name);
+
 std::string LockName(const std::string& sensor);
 std::string CheckpointName(const std::string& sensor, const std::string& boot);
 std::string StateName(const std::string& sensor, const std::string& boot);

@@ -55,7 +55,9 @@ class Heir {
     for (const std::uint64_t seq : left.segments) {
       if (!SealSegment(seq)) return false;
     }
-    return Remaining().AllZero() || SealCounts();
+    if (!Remaining().AllZero()) return SealCounts();
+    if (torn_bytes_ > 0) SayNothingIsKnown();
+    return true;
   }
 
  private:
@@ -96,7 +98,9 @@ class Heir {
   bool SealSegment(std::uint64_t seq) {
     Segment segment(spool_.folder(), Name(seq), nullptr);
     std::uint64_t torn_bytes = 0;
-    if (segment.Reopen(&torn_bytes) || segment.frames().empty()) {
+    if (const std::error_code error = segment.Reopen(&torn_bytes)) return SayFailed(segment, error);
+    torn_bytes_ += torn_bytes;
+    if (segment.frames().empty()) {
       segment.Discard();
       return true;
     }
@@ -111,17 +115,17 @@ class Heir {
     counts.received = known + counts.kernel_dropped;
     counts.drop_disk = known - counts.filtered - counts.written - counts.drop_spool;
     const std::string hour = HourName(segment.frames().front().first_us);
-    return Seal(&segment, seq, counts, hour, torn_bytes);
+    return Seal(&segment, seq, counts, hour);
   }
 
   bool SealCounts() {
     Compressor compressor(options_.level);
     Segment segment(spool_.folder(), Name(next_seq_), &compressor);
     if (segment.Open(RecordFormat{}, options_.snaplen) || segment.MakeUnlike()) return false;
-    return Seal(&segment, next_seq_, Remaining(), HourName(NowMicroseconds(CLOCK_REALTIME)), 0);
+    return Seal(&segment, next_seq_, Remaining(), HourName(NowMicroseconds(CLOCK_REALTIME)));
   }
 
-  bool Seal(Segment* segment, std::uint64_t seq, const Counters& counts, const std::string& hour, std::uint64_t torn_bytes) {
+  bool Seal(Segment* segment, std::uint64_t seq, const Counters& counts, const std::string& hour) {
     Manifest manifest;
     manifest.sensor_id = options_.sensor;
     manifest.boot_id = boot_;
@@ -134,18 +138,27 @@ class Heir {
     manifest.counters = counts;
     manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);
     manifest.sealed_mono_us = NowMicroseconds(CLOCK_MONOTONIC);
-    if (const std::error_code error = segment->Seal(&manifest)) {
-      Say(Event("salvage_failed").Text("segment", segment->name()).Text("why", error.message())
-              .Text("what", "it is tried again at the next start; make space or mend the disk"));
-      return false;
-    }
-    Say(Event("segment_salvaged").Text("segment", manifest.file).Text("hour", hour).Count("torn_bytes", torn_bytes)
+    if (const std::error_code error = segment->Seal(&manifest)) return SayFailed(*segment, error);
+    Say(Event("segment_salvaged").Text("segment", manifest.file).Text("hour", hour).Count("torn_bytes", torn_bytes_)
             .Raw("counters", CountersToJson(counts)));
     words_.sealed.counters += counts;
     words_.sealed.previous_sha256 = manifest.sha256;
     words_.drop_spool = 0;
+    torn_bytes_ = 0;
     next_seq_ = seq + 1;
     return true;
+  }
+
+  // False, as not everything is settled.
+  static bool SayFailed(const Segment& segment, const std::error_code& error) {
+    Say(Event("salvage_failed").Text("segment", segment.name()).Text("why", error.message())
+            .Text("what", "it is tried again at the next start; make space or mend the disk"));
+    return false;
+  }
+
+  void SayNothingIsKnown() const {
+    Say(Event("warning").Text("boot_id", boot_).Count("torn_bytes", torn_bytes_)
+            .Text("what", "no frame of an unfinished segment was sound and no checkpoint says how many packets it held; they are not counted"));
   }
 
   const Options& options_;
@@ -153,6 +166,7 @@ class Heir {
   std::string boot_;
   LastWords words_;
   std::uint64_t next_seq_ = 0;
+  std::uint64_t torn_bytes_ = 0;  // not kept since the last seal
 };
 
 }  // namespace
@@ -161,7 +175,7 @@ void Salvage(const Options& options, const Spool& spool) {
   for (const std::string& name : spool.Names()) {
     const std::string hidden_manifest = std::string(kManifestSuffix) + std::string(kPartSuffix);
     const bool is_manifest = name.starts_with("." + options.sensor + "-") && name.ends_with(hidden_manifest);
-    if (is_manifest || IsStateName(options.sensor, name)) ::unlinkat(spool.folder(), name.c_str(), 0);
+    if (is_manifest || IsStateName(options.sensor, name) || IsCopyOfPart(options.sensor, name)) ::unlinkat(spool.folder(), name.c_str(), 0);
   }
   for (const auto& [boot, left] : FindLeftovers(options, spool)) {
     if (Heir(options, spool, boot).Settle(left)) ::unlinkat(spool.folder(), CheckpointName(options.sensor, boot).c_str(), 0);

@@ -7,7 +7,7 @@
 
 namespace weir::sensor {
 
-// Seals, under the name of the dead sensor's start, the whole frames of each unfinished segment.
+// Seals, under the name of the dead sensor's start, the sound frames of each unfinished segment.
 // Where the disk has no room for that, the leftovers stay for the next start.
 void Salvage(const Options& options, const Spool& spool);
 

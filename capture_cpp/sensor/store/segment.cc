@@ -25,6 +25,16 @@ std::size_t Check(std::size_t outcome) {
   return outcome;
 }
 
+// A frame that decompresses to nothing and holds `name`.
+std::vector<std::byte> NameFrame(const std::string& name) {
+  std::vector<std::byte> frame;
+  Put(&frame, static_cast<std::uint32_t>(ZSTD_MAGIC_SKIPPABLE_START));
+  Put(&frame, static_cast<std::uint32_t>(name.size()));
+  const auto text = std::as_bytes(std::span(name));
+  frame.insert(frame.end(), text.begin(), text.end());
+  return frame;
+}
+
 }  // namespace
 
 std::vector<std::byte> PcapHeader(const RecordFormat& format, std::uint32_t snaplen) {
@@ -75,28 +85,61 @@ std::error_code Segment::AppendFrame(std::span<const std::byte> frame) {
   return {};
 }
 
-std::error_code Segment::MakeUnlike() {
-  std::vector<std::byte> frame;
-  Put(&frame, static_cast<std::uint32_t>(ZSTD_MAGIC_SKIPPABLE_START));
-  Put(&frame, static_cast<std::uint32_t>(name_.size()));
-  const auto text = std::as_bytes(std::span(name_));
-  frame.insert(frame.end(), text.begin(), text.end());
-  return AppendFrame(frame);
+std::error_code Segment::MakeUnlike() { return AppendFrame(NameFrame(name_)); }
+
+// Whether MakeUnlike() was the last that was done to it.
+bool Segment::IsUnlike(std::uint64_t header_bytes) const {
+  const std::vector<std::byte> frame = NameFrame(name_);
+  std::vector<std::byte> found(frame.size());
+  if (file_.size() != header_bytes + frame.size()) return false;
+  return !ReadAllAt(file_.descriptor(), found, header_bytes) && found == frame;
 }
 
 // A frame is kept where it decompresses, its checksum holds and its records fill it exactly.
 std::error_code Segment::Reopen(std::uint64_t* torn_bytes) {
   if (const std::error_code error = file_.Reopen()) return error;
   SegmentScan scan(file_.descriptor(), file_.size());
-  if (!scan.ReadHeader(&format_, &snaplen_)) return std::make_error_code(std::errc::invalid_argument);
+  *torn_bytes = file_.size();
+  if (!scan.ReadHeader(&format_, &snaplen_)) return {};
+  const std::uint64_t header_bytes = scan.kept_bytes();
   raw_bytes_ = kPcapHeaderBytes;
   for (Frame frame; scan.Next(&frame);) {
     frame.raw_offset = raw_bytes_;
     raw_bytes_ += frame.raw_length;
     frames_.push_back(frame);
   }
-  *torn_bytes = file_.size() - scan.sound_bytes();
-  return file_.CutTo(scan.sound_bytes());
+  *torn_bytes = IsUnlike(header_bytes) ? 0 : file_.size() - scan.kept_bytes();
+  const bool is_torn_inside = !frames_.empty() && frames_.back().offset + frames_.back().length != scan.kept_bytes();
+  return is_torn_inside ? MoveFramesUp(header_bytes) : file_.CutTo(scan.kept_bytes());
+}
+
+// In a second file that takes the place of the first once it is whole on the disk: whenever the sensor is
+// killed, all frames are in the file of that name, and each of them once.
+std::error_code Segment::MoveFramesUp(std::uint64_t header_bytes) {
+  HiddenFile whole(folder_, file_.hidden_name());
+  std::error_code error = whole.Create();
+  if (!error) error = CopyFrames(header_bytes, &whole);
+  if (!error) error = whole.Flush();
+  if (error) {
+    whole.Discard();
+    return error;
+  }
+  // Not discarded where this fails, as it may have the name already.
+  error = whole.Publish();
+  return error ? error : file_.Reopen();
+}
+
+std::error_code Segment::CopyFrames(std::uint64_t header_bytes, HiddenFile* out) {
+  std::vector<std::byte> bytes(header_bytes);
+  if (const std::error_code error = ReadAllAt(file_.descriptor(), bytes, 0)) return error;
+  if (const std::error_code error = out->Append(bytes)) return error;
+  for (Frame& frame : frames_) {
+    bytes.resize(frame.length);
+    if (const std::error_code error = ReadAllAt(file_.descriptor(), bytes, frame.offset)) return error;
+    frame.offset = out->size();
+    if (const std::error_code error = out->Append(bytes)) return error;
+  }
+  return {};
 }
 
 std::error_code Segment::Append(std::span<const std::byte> records, Frame facts, bool hasty) {

@@ -47,8 +47,9 @@ class Segment {
 
   // Creates the hidden file with the capture header in a frame of its own.
   std::error_code Open(RecordFormat format, std::uint32_t snaplen);
-  // Takes up a file that a dead sensor left, hidden or visible, and cuts off what is not a whole
-  // frame of whole records.
+  // Takes up a file that a dead sensor left, hidden or visible, and takes out of it what is neither
+  // the capture header nor a sound frame of whole records: `torn_bytes`. Where the header is not sound
+  // that is all of it, and the file is left as it is. On failure the next Reopen() finds what this one did.
   std::error_code Reopen(std::uint64_t* torn_bytes);
   // Adds a frame that decompresses to nothing but the name, so that a segment without packets is
   // still unlike every other.
@@ -71,6 +72,9 @@ class Segment {
  private:
   std::string Digest() const;
   std::error_code AppendFrame(std::span<const std::byte> frame);
+  bool IsUnlike(std::uint64_t header_bytes) const;
+  std::error_code MoveFramesUp(std::uint64_t header_bytes);
+  std::error_code CopyFrames(std::uint64_t header_bytes, HiddenFile* out);
 
   int folder_;
   std::string name_;

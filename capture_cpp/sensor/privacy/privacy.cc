@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "decode/header_walk.h"
+#include "decode/tunnel.h"
 
 namespace weir::sensor {
 namespace {
@@ -80,8 +81,6 @@ void BlankTcpOptions(std::span<std::uint8_t> packet, std::size_t tcp_at) {
 // What a tunnel over UDP says of its own before the packet inside, as far as it may hold addresses: the options of
 // GENEVE, and where a Teredo server saw its client (RFC 4380, section 5.1.1). `inner_at` is where the next IP header begins.
 void BlankTunnelHeader(std::span<std::uint8_t> packet, std::size_t udp_at, std::size_t inner_at) {
-  constexpr std::uint16_t kGeneve = 6081;
-  constexpr std::uint16_t kTeredo = 3544;
   constexpr std::size_t kUdpBytes = 8;
   constexpr std::size_t kGeneveBytes = 8;
   constexpr std::size_t kOriginBytes = 8;
@@ -89,9 +88,9 @@ void BlankTunnelHeader(std::span<std::uint8_t> packet, std::size_t udp_at, std::
   const auto has_port = [&](std::uint16_t port) { return Read16(packet, udp_at) == port || Read16(packet, udp_at + 2) == port; };
   const std::span<std::uint8_t> between = packet.subspan(udp_at + kUdpBytes, inner_at - udp_at - kUdpBytes);
   std::span<std::uint8_t> blanked;
-  if (has_port(kGeneve) && between.size() > kGeneveBytes) {
+  if (has_port(kGenevePort) && between.size() > kGeneveBytes) {
     blanked = between.subspan(kGeneveBytes, std::min(std::size_t{between[0] & 0x3fU} * 4, between.size() - kGeneveBytes));
-  } else if (has_port(kTeredo) && between.size() >= kOriginBytes) {
+  } else if (has_port(kTeredoPort) && between.size() >= kOriginBytes) {
     blanked = between.last(kOriginBytes - 2);
   }
   // Sums go by two bytes, so one of the packet inside may be among them.

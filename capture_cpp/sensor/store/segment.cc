@@ -1,7 +1,5 @@
 #include "store/segment.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -168,11 +166,10 @@ std::string Segment::Digest() const {
   if (digest_) return digest_->Hex();
   Sha256 digest;
   std::vector<std::byte> buffer(kFrameBytes);
-  for (std::uint64_t at = 0; at < file_.size();) {
-    const ssize_t got = ::pread(file_.descriptor(), buffer.data(), buffer.size(), static_cast<off_t>(at));
-    if (got <= 0) return {};
-    digest.Add({buffer.data(), static_cast<std::size_t>(got)});
-    at += static_cast<std::uint64_t>(got);
+  for (std::uint64_t at = 0; at < file_.size(); at += buffer.size()) {
+    const auto piece = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), file_.size() - at));
+    if (ReadAllAt(file_.descriptor(), piece, at)) return {};
+    digest.Add(piece);
   }
   return digest.Hex();
 }

@@ -265,17 +265,18 @@ TEST(Applications, JoinAHelloThatComesInPieces) {
   }
 }
 
-// What two segments tell; the second begins `overlap` bytes before the first one's end.
-std::string HeardOf(const Octets& message, std::size_t cut, std::size_t overlap, std::uint16_t port, TextField field) {
+// What the parts [from, to) of a message tell that come one after the other.
+std::string HeardOf(const Octets& message, const std::vector<std::pair<std::size_t, std::size_t>>& parts, std::uint16_t port, TextField field) {
   Applications applications(1 << 20);
   std::uint32_t index = 0;
-  const auto show = [&](std::size_t from, std::size_t to) {
+  std::size_t seen = 0;
+  for (const auto& [from, to] : parts) {
     const Bytes bytes = Bytes(message).subspan(from, to - from);
     const Stretch stretch{bytes, true, false, false, 40'000, port};
-    applications.Listen({stretch, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(bytes.size())}, &index);
-  };
-  show(0, cut);
-  show(cut - overlap, message.size());
+    const auto missing = static_cast<std::uint32_t>(from - std::min(from, seen));
+    applications.Listen({stretch, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(bytes.size()), missing}, &index);
+    seen = std::max(seen, to);
+  }
   const auto fields = applications.Take(index);
   return fields == nullptr ? "unknown" : std::string(fields->Text(TextField::kApp)) + " " + std::string(fields->Text(field));
 }
@@ -299,10 +300,36 @@ TEST(Applications, KnowAProtocolWhereverItsFirstSegmentEnds) {
   };
   for (const auto& [message, port, field, told] : samples) {
     for (std::size_t cut = 1; cut < message.size(); ++cut) {
-      EXPECT_EQ(HeardOf(message, cut, 0, port, field), told) << cut;
-      EXPECT_EQ(HeardOf(message, cut, cut, port, field), told) << cut << ", all sent again";
+      const std::size_t end = message.size();
+      EXPECT_EQ(HeardOf(message, {{0, cut}, {cut, end}}, port, field), told) << cut;
+      EXPECT_EQ(HeardOf(message, {{0, cut}, {0, end}}, port, field), told) << cut << ", all sent again";
+      EXPECT_EQ(HeardOf(message, {{cut, end}, {0, cut}}, port, field), told) << cut << ", the second first";
+      EXPECT_EQ(HeardOf(message, {{cut, end}, {0, end}}, port, field), told) << cut << ", the second first, then all";
+      EXPECT_EQ(HeardOf(message, {{cut / 2, cut}, {0, cut / 2}, {cut, end}}, port, field), told) << cut << ", the middle first";
+      EXPECT_EQ(HeardOf(message, {{0, cut / 2}, {cut, end}, {cut / 2, cut}}, port, field), told) << cut << ", the middle last";
     }
   }
+}
+
+TEST(Applications, ReadWhatCameEarlyWhereTheBeginningNeverComes) {
+  const Octets message = test::SshClient();
+  Applications applications(1 << 20);
+  std::uint32_t index = 0;
+  EXPECT_TRUE(applications.Listen({Of(message, false, 22), 1'001, static_cast<std::uint32_t>(message.size()), 1'000}, &index));
+  const auto fields = applications.Take(index);
+  ASSERT_NE(fields, nullptr);
+  EXPECT_EQ(fields->Text(TextField::kApp), "ssh");
+}
+
+TEST(Applications, AskNoLongerForABeginningThanForSomeSegments) {
+  const Octets message = test::SshClient();
+  Applications applications(1 << 20);
+  std::uint32_t index = 0;
+  int heard = 0;
+  while (applications.Listen({Of(message, false, 22), 1'001, static_cast<std::uint32_t>(message.size()), 1'000}, &index)) {
+    ASSERT_LT(++heard, 100);
+  }
+  EXPECT_EQ(applications.Take(index)->Text(TextField::kApp), "ssh");
 }
 
 TEST(Applications, HearTheOtherSideThroughAShortSegment) {

@@ -157,6 +157,23 @@ def test_bytes_behind_a_gap_are_not_read(tmp_path: Path, flows_of: Callable[...,
     assert (row["mqtt_client_id"], row["mqtt_topic"]) == ("pump-7", "")
 
 
+def test_segments_that_overtook_each_other_are_read_in_order(
+    tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    opened = [tcp(0, "S", 9), tcp(1, "SA", 7, is_answer=True), tcp(2, "A", 10)]
+    packets = [*opened, tcp(3, "PA", 10 + len(CONNECT), PUBLISH), tcp(4, "PA", 10, CONNECT)]
+    row = flows_of(write_pcap(tmp_path / "overtaken.pcap", packets)).table.to_pylist()[0]
+    assert (row["app"], row["mqtt_client_id"], row["mqtt_topic"]) == ("mqtt", "pump-7", "plant/pump/7")
+
+
+def test_the_protocol_is_known_where_the_first_segment_was_lost(
+    tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    opened = [tcp(time, flags, 9 + time, port=502) for time, flags in enumerate(["S", "A", "A"])]
+    row = flows_of(write_pcap(tmp_path / "lost.pcap", [*opened, tcp(3, "PA", 900, MODBUS_READ, 502)])).table.to_pylist()[0]
+    assert (row["app"], row["modbus_unit"]) == ("modbus", 17)
+
+
 @pytest.mark.parametrize("capture", sorted(CAPTURES.glob("*.pcap")), ids=lambda path: path.name)
 def test_reading_payload_changes_no_other_column(capture: Path, flows_of: Callable[..., Flows]) -> None:
     on, off = flows_of(capture).table, flows_of(capture, parse_applications=False).table

@@ -141,18 +141,21 @@ def test_text_of_a_plug_in_is_made_safe(capture: Path, tmp_path: Path, flows_of:
     assert len(text) == 255
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (2, 0, 1, 3)], ids=str)
 def test_a_plug_in_sees_the_bytes_in_order_up_to_the_first_gap(
-    tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+    order: tuple[int, ...], tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
 ) -> None:
     from scapy.layers.inet import IP, TCP
     from scapy.layers.l2 import Ether
     from scapy.packet import Raw
 
-    def segment(time: int, sequence: int, payload: bytes) -> tuple[int, bytes]:
-        ends = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(flags="PA", sport=40_000, dport=5683, seq=sequence)
+    def segment(time: int, sequence: int, payload: bytes, flags: str = "PA") -> tuple[int, bytes]:
+        ends = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(flags=flags, sport=40_000, dport=5683, seq=sequence)
         return START_US + time, bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / ends / Raw(payload))
 
-    packets = [segment(0, 1, b"one "), segment(1, 1, b"one "), segment(2, 5, b"two "), segment(3, 900, b"lost")]
+    said = [(1, b"one "), (1, b"one "), (5, b"two "), (900, b"lost")]
+    opened = [segment(0, 0, b"", "S"), segment(1, 1, b"", "A")]
+    packets = opened + [segment(2 + time, *said[which]) for time, which in enumerate(order)]
     path = tmp_path / "noisy.py"
     path.write_text(NOISY.format(body="return {'noisy_text': flow.fwd.decode()}").replace(" 17,", " 6,"))
     flows = flows_of(write_pcap(tmp_path / "tcp.pcap", packets), plugins=(str(path),))

@@ -1,6 +1,5 @@
 #include "application/applications.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "application/protocols.h"
@@ -12,6 +11,8 @@ constexpr std::uint8_t kMostSegments = 32;  // heard of one direction, whatever 
 
 // Whether bytes that say nothing yet may have been cut early: TCP may cut anywhere.
 bool IsTooShort(const Stretch& stretch) { return !stretch.is_udp && !stretch.is_last && stretch.bytes.size() < kLeastFirstBytes; }
+
+std::size_t SideOf(const Stretch& stretch) { return stretch.is_forward ? 0 : 1; }
 
 }  // namespace
 
@@ -54,7 +55,23 @@ Verdict Applications::Ask(const Stretch& stretch, State* state) {
   return found.verdict;
 }
 
+// The flow's state; a new one where it has none.
+Applications::State* Applications::StateOf(std::uint32_t* index) {
+  if (*index == 0) {
+    if (free_.empty()) {
+      free_.push_back(static_cast<std::uint32_t>(states_.size()));
+      states_.emplace_back();
+    }
+    *index = free_.back();
+    free_.pop_back();
+  }
+  return &states_[*index];
+}
+
 bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
+  if (segment.missing > 0 && CanWait()) {
+    return Hold(segment, StateOf(index));
+  }
   const Finding found = Recognise(segment.stretch);
   if (found.protocol == nullptr && !IsTooShort(segment.stretch)) {
     return false;
@@ -64,50 +81,51 @@ bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
     scratch_->Clear();
     return false;
   }
-  if (free_.empty()) {
-    free_.push_back(static_cast<std::uint32_t>(states_.size()));
-    states_.emplace_back();
-  }
-  *index = free_.back();
-  free_.pop_back();
-  State& state = states_[*index];
+  State* state = StateOf(index);
   if (found.protocol != nullptr) {
-    Adopt(*found.protocol, &state);
+    Adopt(*found.protocol, state);
   }
-  return Heed(found.verdict, segment, &state);
+  return Heed(found.verdict, segment, state);
 }
 
 bool Applications::Continue(const Segment& segment, State* state) {
+  if (state->waiting != nullptr) {
+    Direction& direction = (*state->waiting)[SideOf(segment.stretch)];
+    if (++direction.segments > kMostSegments) {
+      Conclude(&direction, state);
+      Settle(state);
+      return false;
+    }
+    if (direction.first.is_waiting()) {
+      return Join(segment, &direction, state);
+    }
+  }
+  return segment.missing > 0 && CanWait() ? Hold(segment, state) : Heed(Ask(segment.stretch, state), segment, state);
+}
+
+// Keeps a direction's bytes until the rest comes, or what is missing before them.
+bool Applications::Hold(const Segment& segment, State* state) {
   if (state->waiting == nullptr) {
-    return Heed(Ask(segment.stretch, state), segment, state);
+    state->waiting = std::make_unique<Directions>();
   }
-  Direction& direction = (*state->waiting)[segment.stretch.is_forward ? 0 : 1];
-  if (++direction.segments > kMostSegments) {
-    Conclude(&direction, state);
-    Settle(state);
-    return false;
-  }
-  if (direction.bytes.empty()) {
-    return Heed(Ask(segment.stretch, state), segment, state);
-  }
-  return Join(segment, &direction, state);
+  Direction& direction = (*state->waiting)[SideOf(segment.stretch)];
+  direction.heard = segment.stretch;
+  direction.first.Add({segment.stretch.bytes, segment.sequence, segment.size, segment.missing}, kMostFirstBytes);
+  Settle(state);
+  return true;
 }
 
 // Only new bytes in order count; what comes again or early is let pass, and the direction waits on.
 bool Applications::Join(const Segment& segment, Direction* direction, State* state) {
-  const auto known = segment.stretch.is_udp ? 0 : static_cast<std::int32_t>(direction->next_sequence - segment.sequence);
-  if (known < 0 || static_cast<std::uint32_t>(known) >= segment.size) {
+  FirstBytes& first = direction->first;
+  const std::uint32_t sequence = segment.stretch.is_udp ? first.next_sequence() : segment.sequence;
+  if (!first.Add({segment.stretch.bytes, sequence, segment.size, 0}, kMostFirstBytes)) {
+    Settle(state);
     return true;
   }
-  const Bytes captured = segment.stretch.bytes;
-  const Bytes fresh = captured.subspan(std::min(captured.size(), static_cast<std::size_t>(known)));
-  const std::size_t room = kMostFirstBytes - std::min(direction->bytes.size(), kMostFirstBytes);
-  const Bytes more = fresh.first(std::min(fresh.size(), room));
-  direction->bytes.append(reinterpret_cast<const char*>(more.data()), more.size());
-  direction->next_sequence = segment.sequence + segment.size;
   Stretch whole = segment.stretch;
-  whole.bytes = {reinterpret_cast<const std::uint8_t*>(direction->bytes.data()), direction->bytes.size()};
-  whole.is_last = direction->bytes.size() >= kMostFirstBytes || more.size() + static_cast<std::size_t>(known) < segment.size;
+  whole.bytes = first.bytes();
+  whole.is_last = first.is_over();
   const Verdict verdict = Ask(whole, state);
   const bool goes_on = verdict == Verdict::kMore ? !whole.is_last : verdict == Verdict::kNo && IsTooShort(whole);
   if (!goes_on) {
@@ -122,29 +140,24 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
   const Stretch& stretch = segment.stretch;
   const bool is_whole = stretch.bytes.size() >= segment.size && !stretch.is_last;
   const bool wants_more = verdict == Verdict::kMore || (verdict == Verdict::kNo && IsTooShort(stretch));
-  const bool goes_on = wants_more && is_whole && stretch.bytes.size() < kMostFirstBytes && used_bytes_ + kMostFirstBytes <= most_bytes_;
-  if (goes_on) {
-    if (state->waiting == nullptr) {
-      state->waiting = std::make_unique<Directions>();
-    }
-    Direction& direction = (*state->waiting)[stretch.is_forward ? 0 : 1];
-    direction.bytes.assign(reinterpret_cast<const char*>(stretch.bytes.data()), stretch.bytes.size());
-    direction.heard = stretch;
-    direction.next_sequence = segment.sequence + segment.size;
-  } else if (verdict == Verdict::kMore && !stretch.is_last) {
+  if (wants_more && is_whole && stretch.bytes.size() < kMostFirstBytes && CanWait()) {
+    return Hold(segment, state);
+  }
+  if (verdict == Verdict::kMore && !stretch.is_last) {
     Stretch last = stretch;
     last.is_last = true;
     Ask(last, state);
   }
   Settle(state);
-  return goes_on;
+  return false;
 }
 
 // Lets the parser say what it made of a direction that still waited for more.
 void Applications::Conclude(Direction* direction, State* state) {
-  if (!direction->bytes.empty()) {
+  if (direction->first.is_waiting()) {
+    direction->first.GiveUp();
     Stretch last = direction->heard;
-    last.bytes = {reinterpret_cast<const std::uint8_t*>(direction->bytes.data()), direction->bytes.size()};
+    last.bytes = direction->first.bytes();
     last.is_last = true;
     Ask(last, state);
   }
@@ -157,7 +170,7 @@ void Applications::Settle(State* state) {
     bytes = sizeof(State) + state->fields->bytes();
   }
   if (state->waiting != nullptr) {
-    bytes += (state->fields == nullptr ? sizeof(State) : 0) + sizeof(Directions) + (*state->waiting)[0].bytes.capacity() + (*state->waiting)[1].bytes.capacity();
+    bytes += (state->fields == nullptr ? sizeof(State) : 0) + sizeof(Directions) + (*state->waiting)[0].first.capacity() + (*state->waiting)[1].first.capacity();
   }
   used_bytes_ += bytes - state->counted_bytes;
   state->counted_bytes = bytes;

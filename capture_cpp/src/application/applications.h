@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +16,7 @@
 #include "application/fields_pool.h"
 #include "application/parser.h"
 #include "application/protocols.h"
+#include "first_bytes.h"
 #include "memory.h"
 
 namespace weir {
@@ -29,6 +29,7 @@ class Applications {
     Stretch stretch;             // payload as far as it was captured
     std::uint32_t sequence = 0;  // TCP: of its first byte of payload
     std::uint32_t size = 0;      // of the payload on the wire
+    std::uint32_t missing = 0;   // TCP: bytes of its direction before it that are not yet seen
   };
 
   // Shows the next payload of a flow. `index` is the flow's, 0 until something is known of it.
@@ -51,9 +52,8 @@ class Applications {
 
  private:
   struct Direction {
-    std::string bytes;  // waiting for the rest
-    Stretch heard{};    // who sent them; its own bytes are gone
-    std::uint32_t next_sequence = 0;
+    FirstBytes first;  // waiting for the rest
+    Stretch heard{};   // who sent them; its own bytes are gone
     std::uint8_t segments = 0;
   };
   using Directions = std::array<Direction, 2>;
@@ -74,7 +74,10 @@ class Applications {
   Finding Recognise(const Stretch& stretch);
   void Adopt(const Protocol& protocol, State* state);
   Verdict Ask(const Stretch& stretch, State* state);
+  State* StateOf(std::uint32_t* index);
+  bool CanWait() const { return used_bytes_ + kMostFirstBytes <= most_bytes_; }
   bool Begin(const Segment& segment, std::uint32_t* index);
+  bool Hold(const Segment& segment, State* state);
   bool Continue(const Segment& segment, State* state);
   bool Join(const Segment& segment, Direction* direction, State* state);
   bool Heed(Verdict verdict, const Segment& segment, State* state);

@@ -26,30 +26,19 @@ bool PayloadKeeper::Wants(const FlowKey& key) const {
   return has(key.port_a) || has(key.port_b);
 }
 
-void PayloadKeeper::Add(std::uint32_t slot, const Packet& packet, std::size_t side_index) {
+void PayloadKeeper::Add(std::uint32_t slot, const Packet& packet, std::size_t side, std::uint32_t missing) {
   if (!Wants(packet.key)) {
     return;
   }
   const bool is_full = flows_.size() >= most_flows_ && !flows_.contains(slot);
   if (is_full) {
-    missed_ += side_index == 0 ? 1 : 0;
+    missed_ += side == 0 ? 1 : 0;
     return;
   }
-  Flow& flow = flows_[slot];
-  Side& side = flow.sides[side_index];
-  const bool is_tcp = packet.key.protocol == kProtocolTcp;
-  const std::uint32_t sequence = FirstSequence(packet);
-  const auto known = side.is_begun ? static_cast<std::int32_t>(side.next_sequence - sequence) : 0;
-  if (side.is_over || known < 0 || static_cast<std::uint32_t>(known) >= packet.payload) {
-    return;
+  FirstBytes& first = flows_[slot][side];
+  if (packet.key.protocol == kProtocolTcp || !first.is_waiting()) {
+    first.Add({packet.captured, FirstSequence(packet), packet.payload, missing}, kMostKeptPayload);
   }
-  std::string& bytes = flow.payloads[side_index];
-  const Bytes fresh = packet.captured.subspan(std::min(packet.captured.size(), static_cast<std::size_t>(known)));
-  const Bytes more = fresh.first(std::min(fresh.size(), kMostKeptPayload - bytes.size()));
-  bytes.append(reinterpret_cast<const char*>(more.data()), more.size());
-  side.is_begun = true;
-  side.next_sequence = sequence + packet.payload;
-  side.is_over = !is_tcp || more.size() + static_cast<std::size_t>(known) < packet.payload || bytes.size() == kMostKeptPayload;
 }
 
 FirstPayloads PayloadKeeper::Take(std::uint32_t slot) {
@@ -57,7 +46,11 @@ FirstPayloads PayloadKeeper::Take(std::uint32_t slot) {
   if (found == flows_.end()) {
     return {};
   }
-  FirstPayloads payloads = std::move(found->second.payloads);
+  FirstPayloads payloads;
+  for (std::size_t side = 0; side < payloads.size(); ++side) {
+    found->second[side].GiveUp();
+    payloads[side] = found->second[side].Take();
+  }
   flows_.erase(found);
   return payloads;
 }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "first_bytes.h"
 #include "packet.h"
 
 namespace weir {
@@ -29,8 +30,8 @@ class PayloadKeeper {
 
   bool is_idle() const { return wishes_.empty(); }
 
-  // Shows a packet with payload of the flow in `slot`.
-  void Add(std::uint32_t slot, const Packet& packet, std::size_t side);
+  // Shows a packet with payload of the flow in `slot`; TCP: before it, `missing` bytes of its side were not yet seen.
+  void Add(std::uint32_t slot, const Packet& packet, std::size_t side, std::uint32_t missing);
 
   // What was kept of the flow, which ends; empty for most.
   FirstPayloads Take(std::uint32_t slot);
@@ -39,15 +40,7 @@ class PayloadKeeper {
   std::uint64_t missed() const { return missed_; }
 
  private:
-  struct Side {
-    std::uint32_t next_sequence = 0;
-    bool is_begun = false;
-    bool is_over = false;  // nothing more is kept
-  };
-  struct Flow {
-    FirstPayloads payloads;
-    std::array<Side, 2> sides;
-  };
+  using Flow = std::array<FirstBytes, 2>;
 
   bool Wants(const FlowKey& key) const;
 

@@ -106,6 +106,12 @@ inline std::uint32_t FillHole(std::uint32_t sequence, std::uint32_t length, std:
   return filled;
 }
 
+// How many bytes between those seen and a segment that is not yet added are missing.
+inline std::uint32_t BytesMissing(std::uint32_t sequence, std::size_t side, const TcpStream& stream) {
+  const auto ahead = static_cast<std::int32_t>(sequence - stream.next_sequence[side]);
+  return (stream.seen[side] & kHasSequence) != 0 && ahead > 0 ? static_cast<std::uint32_t>(ahead) : 0;
+}
+
 // A segment that lies before the expected sequence number came late if it brings bytes that had been
 // jumped over, and otherwise again.
 [[gnu::always_inline]] inline void AddSegment(std::uint32_t sequence, std::uint32_t length, std::size_t side, TcpStream* stream) {

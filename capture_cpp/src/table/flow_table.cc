@@ -253,6 +253,12 @@ void FlowTable::Begin(const Packet& packet) {
 // A flow ended and its key goes on with a new record, in the same slot.
 void FlowTable::Restart(std::uint32_t slot, const Packet& packet) { SetFirst(slot, packet); }
 
+// TCP: how many bytes of its side between the packet and those before it are not yet seen, as far as the flow has a record.
+std::uint32_t FlowTable::MissingBefore(std::uint32_t slot, const Packet& packet, std::size_t side) const {
+  const bool has_stream = packet.key.protocol == kProtocolTcp && heads_[slot].HasRecord();
+  return has_stream ? BytesMissing(FirstSequence(packet), side, records_[heads_[slot].record].stream) : 0;
+}
+
 // Shows the packet's payload to the parsers.
 void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t side) {
   if (packet.key.protocol != kProtocolTcp && packet.key.protocol != kProtocolUdp) {
@@ -269,8 +275,8 @@ void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t sid
   };
   const std::uint8_t bit = side == kForward ? 1 : 2;
   FlowHead& head = heads_[slot];
-  const std::uint32_t sequence = FirstSequence(packet);
-  const bool wants_more = applications_.Listen({stretch, sequence, packet.payload}, &firsts_[slot].application);
+  const Applications::Segment segment{stretch, FirstSequence(packet), packet.payload, MissingBefore(slot, packet, side)};
+  const bool wants_more = applications_.Listen(segment, &firsts_[slot].application);
   head.listens = static_cast<std::uint8_t>(wants_more ? head.listens | bit : head.listens & ~bit) & 3;
 }
 
@@ -322,7 +328,7 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
     return 0;
   }
   if (!keeper_.is_idle()) {
-    keeper_.Add(slot, packet, side);
+    keeper_.Add(slot, packet, side, MissingBefore(slot, packet, side));
   }
   if (!settings_.parse_applications) {
     return 0;

@@ -74,6 +74,7 @@ class FlowTable {
   void Continue(std::uint32_t slot, const Packet& packet);
   FlowRecord& RecordOf(std::uint32_t slot);
   std::uint16_t Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool has_payload);
+  std::uint32_t MissingBefore(std::uint32_t slot, const Packet& packet, std::size_t side) const;
   void Listen(std::uint32_t slot, const Packet& packet, std::size_t side);
   static void NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head);
   bool IsSilent(const FlowHead& head) const { return now_us_ > head.last_us + settings_.idle_timeout_us; }

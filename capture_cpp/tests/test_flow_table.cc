@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -121,6 +122,23 @@ TEST(FlowTable, ASynAfterTheEndOfAConnectionBeginsANewRecord) {
   EXPECT_EQ(table.Column<std::int64_t>("packets_fwd"), (std::vector<std::int64_t>{4, 1}));
   EXPECT_EQ(table.Column<std::int64_t>("flags_syn"), (std::vector<std::int64_t>{2, 1}));
   EXPECT_EQ(table.EndReasons(), "finishedforced");
+}
+
+TEST(FlowTable, ConnectionsThatBeginInOneMicrosecondAreToldApart) {
+  Table table;
+  for (int connection = 0; connection < 300; ++connection) {
+    table.Add(PacketAt(kStartUs, 1, kProtocolTcp, kTcpSyn));
+    table.Add(PacketAt(kStartUs, 1, kProtocolTcp, kTcpRst | kTcpAck, true));
+  }
+  table.Finish();
+  const auto ids = table.Column<std::int64_t>("flow_id");
+  EXPECT_EQ(ids.size(), 300u);
+  EXPECT_EQ(std::set(ids.begin(), ids.end()).size(), ids.size());
+
+  Table alone;
+  alone.Add(PacketAt(kStartUs, 1, kProtocolTcp, kTcpSyn));
+  alone.Finish();
+  EXPECT_EQ(alone.Column<std::int64_t>("flow_id").front(), ids.front());
 }
 
 TEST(FlowTable, ARefusedConnectionHasFinished) {

@@ -41,10 +41,12 @@ double PerSecond(std::uint64_t amount, std::int64_t duration_us) {
 
 double BitsOf(std::uint16_t entropy) { return static_cast<double>(entropy) / kEntropySteps; }
 
-// The identity of a flow: its oriented 5-tuple and its start, under a seed that never changes.
+// The identity of a flow: its oriented 5-tuple and its start, under a seed that never changes. Clocks may be
+// coarse: of flows that begin in the same microsecond, each has its number in it, too.
 std::int64_t FlowId(const FlowHead& head) {
   const std::uint64_t tuple = IdentityHash(head.key, kIdentitySeed);
-  const std::uint64_t start = static_cast<std::uint64_t>(head.first_us) << 1 | static_cast<std::uint64_t>(head.is_forward_from_b);
+  const std::uint64_t side = head.is_forward_from_b ? 1 : 0;
+  const std::uint64_t start = (static_cast<std::uint64_t>(head.first_us) << 1 | side) ^ std::uint64_t{head.repeats} << 48;
   return static_cast<std::int64_t>(Fold(tuple ^ kIdentitySeed.second, start ^ kIdentitySeed.first) >> 1);
 }
 

@@ -39,11 +39,13 @@ struct alignas(kCacheLine) FlowHead {
   bool has_fin_backward : 1;
   bool has_rst : 1;
   std::uint8_t listens : 2;  // bit per side: more of its first bytes is wanted
+  std::uint16_t repeats;       // flows of the key before this one that began in the same microsecond, one after the other
 
   bool HasRecord() const { return record != kSingle && record != kPair; }
   bool IsClosed() const { return has_rst || (has_fin_forward && has_fin_backward); }
 };
 static_assert(sizeof(FlowHead) == kCacheLine);
+inline constexpr std::uint16_t kMostRepeats = 0xffff;
 
 // What the first packet brought, kept so that it can be put into a FlowRecord, or a row, later.
 struct FirstPacket {

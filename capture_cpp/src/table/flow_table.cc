@@ -214,6 +214,7 @@ void FlowTable::Visit(std::uint32_t slot) {
       .has_fin_backward = false,
       .has_rst = (packet.tcp_flags & kTcpRst) != 0,
       .listens = 0,
+      .repeats = 0,
   };
   firsts_[slot] = {
       .offset = packet.offset,
@@ -251,7 +252,12 @@ void FlowTable::Begin(const Packet& packet) {
 }
 
 // A flow ended and its key goes on with a new record, in the same slot.
-void FlowTable::Restart(std::uint32_t slot, const Packet& packet) { SetFirst(slot, packet); }
+void FlowTable::Restart(std::uint32_t slot, const Packet& packet) {
+  const FlowHead& ended = heads_[slot];
+  const std::uint32_t repeats = ended.first_us == packet.time_us ? ended.repeats + 1u : 0;
+  SetFirst(slot, packet);
+  heads_[slot].repeats = static_cast<std::uint16_t>(std::min<std::uint32_t>(repeats, kMostRepeats));
+}
 
 // TCP: how many bytes of its side between the packet and those before it are not yet seen, as far as the flow has a record.
 std::uint32_t FlowTable::MissingBefore(std::uint32_t slot, const Packet& packet, std::size_t side) const {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <span>
 
@@ -73,10 +74,12 @@ void Checkpoint::SetSealed(const SealedSoFar& sealed) {
   page_->active.store(next);
 }
 
-std::optional<LastWords> Checkpoint::Read(int folder, const std::string& name) {
+std::optional<LastWords> Checkpoint::Read(int folder, const std::string& name, std::error_code* error) {
   const Descriptor file(::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   const auto page = std::make_unique<Page>();
-  if (!file.open() || ::pread(file.get(), static_cast<void*>(page.get()), sizeof(Page), 0) != sizeof(Page)) return std::nullopt;
+  const ssize_t got = file.open() ? ::pread(file.get(), static_cast<void*>(page.get()), sizeof(Page), 0) : -1;
+  *error = got < 0 && errno != ENOENT ? LastError() : std::error_code();
+  if (got != sizeof(Page)) return std::nullopt;
   if (page->magic != kMagic || page->active > 1) return std::nullopt;
   const Slot& slot = page->slots[page->active];
   LastWords words;

@@ -59,8 +59,8 @@ class Checkpoint {
   void SetSpoolDrops(std::uint64_t packets) { page_->drop_spool.store(packets, std::memory_order_relaxed); }
   void SetSealed(const SealedSoFar& sealed);
 
-  // Nothing where the file is not a whole checkpoint.
-  static std::optional<LastWords> Read(int folder, const std::string& name);
+  // Nothing where the file is not a whole checkpoint; an error where it is there and cannot be read.
+  static std::optional<LastWords> Read(int folder, const std::string& name, std::error_code* error);
 
  private:
   using Number = std::atomic<std::uint64_t>;

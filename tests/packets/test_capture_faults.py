@@ -400,6 +400,7 @@ def test_hidden_files_of_other_sensors_are_left_alone(capture, source, tmp_path)
     folder.mkdir()
     others = [
         ".lab-2-0123456789abcdef-000000.pcap.zst.part",
+        ".lab-2-0123456789abcdef-000000.json.part",
         ".lab-2-0123456789abcdef.checkpoint",
         "lab-2-0123456789abcdef-000000.pcap.zst",
     ]

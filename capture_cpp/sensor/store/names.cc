@@ -53,6 +53,10 @@ bool IsCopyOfPart(const std::string& sensor, std::string_view name) {
   return ParseStem(sensor, name, kSegmentSuffix).has_value();
 }
 
+bool IsManifestPart(const std::string& sensor, std::string_view name) {
+  return TakeFront(&name, ".") && ParseStem(sensor, name, std::string(kManifestSuffix) + std::string(kPartSuffix)).has_value();
+}
+
 std::string LockName(const std::string& sensor) { return "." + sensor + ".lock"; }
 
 std::string CheckpointName(const std::string& sensor, const std::string& boot) { return "." + sensor + "-" + boot + ".checkpoint"; }

@@ -24,6 +24,9 @@ std::optional<Stem> ParseStem(const std::string& sensor, std::string_view name, 
 // frames of an unfinished segment, hidden behind the name of the first.
 bool IsCopyOfPart(const std::string& sensor, std::string_view name);
 
+// Whether it is a manifest of this sensor that was not yet whole when the sensor was killed.
+bool IsManifestPart(const std::string& sensor, std::string_view name);
+
 std::string LockName(const std::string& sensor);
 std::string CheckpointName(const std::string& sensor, const std::string& boot);
 std::string StateName(const std::string& sensor, const std::string& boot);

@@ -51,7 +51,7 @@ class Heir {
 
   // True once nothing is left to do.
   bool Settle(const Leftovers& left) {
-    Recall();
+    if (const std::error_code error = Recall()) return SayFailed(CheckpointName(options_.sensor, boot_), error);
     for (const std::uint64_t seq : left.segments) {
       if (!SealSegment(seq)) return false;
     }
@@ -63,8 +63,11 @@ class Heir {
  private:
   std::string Name(std::uint64_t seq) const { return Stem{boot_, seq}.Text(options_.sensor); }
 
-  void Recall() {
-    words_ = Checkpoint::Read(spool_.folder(), CheckpointName(options_.sensor, boot_)).value_or(LastWords{});
+  // A checkpoint that is there and cannot be read is waited for: its counts are in no manifest.
+  std::error_code Recall() {
+    std::error_code error;
+    words_ = Checkpoint::Read(spool_.folder(), CheckpointName(options_.sensor, boot_), &error).value_or(LastWords{});
+    if (error) return error;
     next_seq_ = words_.sealed.segments;
     // Killed between the manifest's rename and the checkpoint: the manifest knows better.
     while (IsSealed(spool_.folder(), Name(next_seq_))) {
@@ -78,6 +81,7 @@ class Heir {
       words_.sealed.previous_sha256 = Sha256FromJson(text);
       ++next_seq_;
     }
+    return {};
   }
 
   // Counts since the last seal, with every packet that is not in a segment as lost.
@@ -98,7 +102,7 @@ class Heir {
   bool SealSegment(std::uint64_t seq) {
     Segment segment(spool_.folder(), Name(seq), nullptr);
     std::uint64_t torn_bytes = 0;
-    if (const std::error_code error = segment.Reopen(&torn_bytes)) return SayFailed(segment, error);
+    if (const std::error_code error = segment.Reopen(&torn_bytes)) return SayFailed(segment.name(), error);
     torn_bytes_ += torn_bytes;
     if (segment.frames().empty()) {
       segment.Discard();
@@ -138,7 +142,7 @@ class Heir {
     manifest.counters = counts;
     manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);
     manifest.sealed_mono_us = NowMicroseconds(CLOCK_MONOTONIC);
-    if (const std::error_code error = segment->Seal(&manifest)) return SayFailed(*segment, error);
+    if (const std::error_code error = segment->Seal(&manifest)) return SayFailed(segment->name(), error);
     Say(Event("segment_salvaged").Text("segment", manifest.file).Text("hour", hour).Count("torn_bytes", torn_bytes_)
             .Raw("counters", CountersToJson(counts)));
     words_.sealed.counters += counts;
@@ -150,8 +154,8 @@ class Heir {
   }
 
   // False, as not everything is settled.
-  static bool SayFailed(const Segment& segment, const std::error_code& error) {
-    Say(Event("salvage_failed").Text("segment", segment.name()).Text("why", error.message())
+  static bool SayFailed(const std::string& name, const std::error_code& error) {
+    Say(Event("salvage_failed").Text("segment", name).Text("why", error.message())
             .Text("what", "it is tried again at the next start; make space or mend the disk"));
     return false;
   }
@@ -173,9 +177,7 @@ class Heir {
 
 void Salvage(const Options& options, const Spool& spool) {
   for (const std::string& name : spool.Names()) {
-    const std::string hidden_manifest = std::string(kManifestSuffix) + std::string(kPartSuffix);
-    const bool is_manifest = name.starts_with("." + options.sensor + "-") && name.ends_with(hidden_manifest);
-    if (is_manifest || IsStateName(options.sensor, name) || IsCopyOfPart(options.sensor, name)) ::unlinkat(spool.folder(), name.c_str(), 0);
+    if (IsManifestPart(options.sensor, name) || IsStateName(options.sensor, name) || IsCopyOfPart(options.sensor, name)) ::unlinkat(spool.folder(), name.c_str(), 0);
   }
   for (const auto& [boot, left] : FindLeftovers(options, spool)) {
     if (Heir(options, spool, boot).Settle(left)) ::unlinkat(spool.folder(), CheckpointName(options.sensor, boot).c_str(), 0);

@@ -75,6 +75,15 @@ TEST(Names, ThatAreNoSegmentsAreNotTaken) {
   }
 }
 
+TEST(Names, OfManifestsThatAreNotWholeBelongToOneSensor) {
+  const std::string name = ".lab-2-0123456789abcdef-000001.json.part";
+  EXPECT_TRUE(IsManifestPart("lab-2", name));
+  for (const char* sensor : {"lab", "la", "lab-2-", "2"}) EXPECT_FALSE(IsManifestPart(sensor, name)) << sensor;
+  for (const char* other : {".lab-2-0123456789abcdef-000001.json", "lab-2-0123456789abcdef-000001.json.part", ".lab-2-notes.json.part"}) {
+    EXPECT_FALSE(IsManifestPart("lab-2", other)) << other;
+  }
+}
+
 TEST(Names, OfCheckpointsComeBackAsBoot) {
   const std::string boot = NewBootId();
   EXPECT_EQ(BootOfCheckpoint("lab", CheckpointName("lab", boot)), boot);

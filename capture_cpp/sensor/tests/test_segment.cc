@@ -382,7 +382,8 @@ TEST_F(SegmentTest, CheckpointsOutliveTheirWriter) {
     checkpoint.SetSealed(sealed);
     checkpoint.SetSpoolDrops(1);
   }
-  const auto words = Checkpoint::Read(folder_.get(), ".c");
+  std::error_code error;
+  const auto words = Checkpoint::Read(folder_.get(), ".c", &error);
   ASSERT_TRUE(words);
   EXPECT_EQ(words->seen.read, 8U);
   EXPECT_EQ(words->seen.filtered, 1U);
@@ -398,11 +399,18 @@ TEST_F(SegmentTest, CheckpointsOutliveTheirWriter) {
 }
 
 TEST_F(SegmentTest, CheckpointsThatAreNotWholeAreNotBelieved) {
+  std::error_code error;
   std::ofstream(path_ / ".c") << "short";
-  EXPECT_FALSE(Checkpoint::Read(folder_.get(), ".c"));
+  EXPECT_FALSE(Checkpoint::Read(folder_.get(), ".c", &error));
+  EXPECT_FALSE(error);
   std::ofstream(path_ / ".c") << std::string(8192, 'x');
-  EXPECT_FALSE(Checkpoint::Read(folder_.get(), ".c"));
-  EXPECT_FALSE(Checkpoint::Read(folder_.get(), ".not there"));
+  EXPECT_FALSE(Checkpoint::Read(folder_.get(), ".c", &error));
+  EXPECT_FALSE(error);
+  EXPECT_FALSE(Checkpoint::Read(folder_.get(), ".not there", &error));
+  EXPECT_FALSE(error);
+  std::filesystem::create_directory(path_ / ".folder");
+  EXPECT_FALSE(Checkpoint::Read(folder_.get(), ".folder", &error));
+  EXPECT_TRUE(error);
 }
 
 }  // namespace

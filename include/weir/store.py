@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
@@ -45,6 +47,18 @@ def put(path: Path, whole: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """A new, empty file to fill, which then appears as ``target`` at once; where filling it fails, it is gone."""
+    hidden = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    hidden.open("xb").close()  # never what lies there already, nor what a link there points to
+    try:
+        yield hidden
+        hidden.replace(target)
+    finally:
+        hidden.unlink(missing_ok=True)
 
 
 def file_to_write(named: Path, verb: str, instead: str = "name another file with --out") -> Path:

@@ -102,6 +102,14 @@ def test_a_file_of_flows_is_whole_or_not_there_and_never_a_capture(many: Path, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.pcap", "many.pcap"]
 
 
+def test_flows_write_through_nothing_that_lies_beside_their_file(many: Path, tmp_path: Path) -> None:
+    (tmp_path / "diary").write_text("mine")
+    (tmp_path / ".flows.parquet.part").symlink_to("diary")
+    flows_to_file([many], tmp_path / "flows.parquet")
+    assert (tmp_path / "diary").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".flows.parquet.part", "diary", "flows.parquet"]
+
+
 def test_flows_never_replace_what_is_no_regular_file(many: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SettingsError, match=r"flows: .*/pipe is a pipe, not a regular file; name another file with --out"):

@@ -504,6 +504,7 @@ def test_the_command_exits_with_6_where_something_was_damaged(site) -> None:
         (["--flow", "tcp", "10.0.0.1", "1", "10.0.0.2", "-1"], "--flow -1: not a port"),
         (["--flow", "tcp", "10.0.0.1", "80", "::1", "90"], "10.0.0.1 and ::1: one header has IPv4 or IPv6 addresses, never both"),
         (["--host", "10.0.0.1", "--host", "::1"], "10.0.0.1 and ::1: one header has IPv4 or IPv6 addresses, never both"),
+        (["--flow", "icmp", "10.0.0.1", "8", "10.0.0.2", "0"], "--flow icmp: it has no ports, unlike tcp, udp and sctp; give 0"),
         (["--flow", *map(str, FLOW), "--protocol", "tcp"], "--protocol tcp contradicts --flow, which says udp"),
     ],
 )
@@ -539,13 +540,28 @@ def test_flows_are_looked_up_in_the_hours_asked_for_only(site, store) -> None:
     assert HOURS[0] in jobs.find_packets(query, site.out)["addresses"]
 
 
+def test_a_flow_of_a_protocol_without_ports_is_found_as_its_row_writes_it(binary, site, write_pcap, pcaps) -> None:
+    def echo(kind: int, source: int, destination: int, n: int):
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 28, n, 0, 64, 1, 0) + bytes([10, 0, 0, source, 10, 0, 0, destination])
+        return pcaps.Packet((START_US + n) * 1000, bytes(12) + b"\x08\x00" + ip + struct.pack(">BBHHH", kind, 0, 0, 7, n))
+
+    packets = [echo(8, 1, 2, 0), echo(0, 2, 1, 1), echo(8, 1, 3, 2), echo(8, 1, 2, 3)]
+    subprocess.run([binary, "-r", write_pcap(packets), "--spool", site.folder / "pings"], check=True, capture_output=True)
+    flow = ("icmp", "10.0.0.2", 0, "10.0.0.1", 0)
+    for is_one_way, count in ((False, 3), (True, 1)):
+        found = jobs.find_packets(jobs.packet_query(flow=flow, is_one_way=is_one_way), site.out, places=[site.folder / "pings"])
+        assert found["packets"] == count
+
+
 def test_what_is_read_is_never_written_over(site) -> None:
     segment = next(site.spool.glob("*.zst"))
     before = segment.read_bytes()
-    for place, out in ((site.spool, segment), (segment, segment), (site.spool, site.spool / "new.zst")):
+    (site.spool / "below").mkdir()
+    new = site.spool / "new.zst", site.spool / "below" / "new.zst"
+    for place, out in ((site.spool, segment), (segment, segment), *((site.spool, name) for name in new)):
         with pytest.raises(SettingsError, match="name another file"):
             jobs.find_packets(Query(), out, places=[place])
-    assert not (site.spool / "new.zst").exists()
+    assert not any(name.exists() for name in new)
     site.out.symlink_to(segment)
     with pytest.raises(SettingsError, match="name another file"):
         jobs.find_packets(Query(), site.out, places=[site.spool])

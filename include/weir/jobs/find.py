@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from weir import schema
 from weir.errors import CaptureError, SettingsError, StoreError
 from weir.jobs.keys import Counts, flows_key, get_json, site_store, units
-from weir.store import Store, file_to_write, get_table
+from weir.store import Store, file_to_write, get_table, whole_file
 
 if TYPE_CHECKING:
     from weir.packets.find import Cost, Opened, Segment
@@ -57,11 +55,12 @@ def packet_query(
     _check_ports("--port", ports)
     _check_ports("--flow", (flow[2], flow[4]) if flow else ())
     chosen = flow[0] if flow else protocol
+    number = None if chosen is None else _protocol(chosen)
     query = Query(
         hosts=tuple(hosts),
         ports=tuple(ports),
-        ends=((flow[1], flow[2]), (flow[3], flow[4])) if flow else (),
-        protocol=None if chosen is None else _protocol(chosen),
+        ends=_ends(flow, number) if flow else (),
+        protocol=number,
         community_id=None if community_id is None else checked(community_id),
         start_us=None if start is None else _time(start, "--start"),
         end_us=None if end is None else _time(end, "--end"),
@@ -73,6 +72,19 @@ def packet_query(
         named = " and ".join((*query.hosts, *(host for host, _ in query.ends)))
         raise SettingsError(f"{named}: one header has IPv4 or IPv6 addresses, never both; give addresses of one kind")
     return query
+
+
+def _ends(flow: tuple[str, str, int, str, int], protocol: int | None) -> tuple[tuple[str, int | None], ...]:
+    """The two sides of a flow; those of a protocol without ports are written with 0, as in its row."""
+    from weir.packets.headers import WITH_PORTS
+
+    name, *_ = flow
+    ports: tuple[int | None, ...] = (flow[2], flow[4])
+    if protocol not in WITH_PORTS:
+        if any(ports):
+            raise SettingsError(f"--flow {name}: it has no ports, unlike tcp, udp and sctp; give 0 for both, as in its row")
+        ports = (None, None)
+    return ((flow[1], ports[0]), (flow[3], ports[1]))
 
 
 def _check_ports(option: str, ports: Sequence[int]) -> None:
@@ -144,7 +156,7 @@ def _target(out: Path, places: Sequence[Path]) -> Path:
     if not target.parent.is_dir():
         raise SettingsError(f"packets: {target.parent} is no folder; make it first, or name another file with --out")
     for place in places:
-        is_in_spool = place.is_dir() and target.parent == place.resolve() and target.name.endswith((".zst", ".json"))
+        is_in_spool = place.is_dir() and target.is_relative_to(place.resolve()) and target.name.endswith((".zst", ".json"))
         if target == place.resolve() or is_in_spool:
             raise SettingsError(
                 f"packets: {out} is, or would lie among, the segments that are read; name another file with --out"
@@ -308,14 +320,8 @@ def _write(out: Path | BinaryIO, pieces: Iterator[bytes]) -> None:
         out.flush()
         return
     try:
-        descriptor, hidden = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.writelines(pieces)
-            Path(hidden).replace(out)
-        except BaseException:
-            Path(hidden).unlink(missing_ok=True)
-            raise
+        with whole_file(out) as hidden, hidden.open("wb") as file:
+            file.writelines(pieces)
     except OSError as error:
         raise StoreError(f"{out}: cannot be written: {error.strerror}; free space or name another file with --out") from error
 

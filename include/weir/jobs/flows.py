@@ -13,7 +13,7 @@ from weir.errors import SettingsError, StoreError
 from weir.jobs.keys import Counts, flows_key, site_store
 from weir.jobs.packets import segments
 from weir.ledger import Entry
-from weir.store import Store, file_to_write, put_table
+from weir.store import Store, file_to_write, put_table, whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,12 +61,8 @@ def flows_to_file(captures: Sequence[Path], out: Path) -> Counts:
         raise SettingsError(f"flows: {out} is a capture that is to be read; name another file with --out")
     if not target.parent.is_dir():
         raise SettingsError(f"flows: {target.parent} is no folder; make it first, or name another file with --out")
-    hidden = target.with_name(f".{target.name}.part")
-    try:
+    with whole_file(target) as hidden:
         counts = _write_flows(captures, hidden)
-        hidden.replace(target)
-    finally:
-        hidden.unlink(missing_ok=True)
     return {**counts, "out": str(out)}
 
 

@@ -21,7 +21,8 @@ class Query:
     ----------
     hosts : each must be source or destination
     ports : each must be source or destination port
-    ends : each (address, port) must be a side of its own; two of them are a flow, either way
+    ends : each (address, port) must be a side of its own; two of them are a flow, either way. The port is
+        None of protocols that have none
     protocol : IP protocol number, or ``headers.ARP``
     community_id : version 1, seed 0
     start_us, end_us : us, UTC, both inclusive
@@ -33,7 +34,7 @@ class Query:
 
     hosts: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
-    ends: tuple[tuple[str, int], ...] = ()
+    ends: tuple[tuple[str, int | None], ...] = ()
     protocol: int | None = None
     community_id: str | None = None
     start_us: int | None = None
@@ -75,7 +76,7 @@ class Query:
         return tuple(_packed(text) for text in self.hosts)
 
     @cached_property
-    def _ends(self) -> tuple[tuple[bytes, int], ...]:
+    def _ends(self) -> tuple[tuple[bytes, int | None], ...]:
         return tuple((_packed(text), port) for text, port in self.ends)
 
 

@@ -9,6 +9,7 @@ written from these classes.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -19,6 +20,7 @@ from weir.errors import SettingsError
 
 PARAMS_FILE = "params.yaml"
 LONGEST_TIMEOUT_S = 3_600  # kLongestTimeoutUs of the flow core, capture_cpp/src/options.h
+S_PER_HOUR = 3_600
 MB_PER_TB = 1 << 20  # as a flow table, room for 1.5 billion flows at once; whoever writes more has erred in the unit
 
 
@@ -48,7 +50,9 @@ class FlowSettings:
 class WindowSettings:
     """How flows become window rows."""
 
-    seconds: int = field(default=60, metadata={"words": "length of a window, s", "low": 1})
+    seconds: int = field(
+        default=60, metadata={"words": "length of a window, s; an hour is a whole number of them", "low": 1, "high": S_PER_HOUR}
+    )
 
 
 @dataclass(frozen=True)
@@ -222,7 +226,8 @@ def _value(value: Any, kind: Any, bounds: Mapping[str, Any], where: str) -> Any:
 
 def _refuse_outside(value: Any, bounds: Mapping[str, Any], where: str) -> None:
     low, high = bounds.get("low"), bounds.get("high")
-    if (low is not None and value < low) or (high is not None and value > high):
+    is_no_number = isinstance(value, float) and not math.isfinite(value)
+    if is_no_number or (low is not None and value < low) or (high is not None and value > high):
         raise SettingsError(
             f"{where}: {value!r} is outside {low if low is not None else '…'} to {high if high is not None else '…'}"
         )

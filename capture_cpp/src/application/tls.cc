@@ -167,6 +167,16 @@ void JoinRecords(Bytes bytes, std::vector<std::uint8_t>* joined) {
   }
 }
 
+// Bytes behind warnings, which a server may send before its hello, as RFC 6066, section 3, has it.
+Bytes BehindAlerts(Bytes bytes) {
+  constexpr std::uint8_t kAlert = 21;
+  constexpr std::size_t kAlertBytes = 2;
+  while (bytes.size() > kRecordHeaderBytes + kAlertBytes && bytes[0] == kAlert && bytes[1] == kOldestVersion >> 8 && ReadBig16(bytes, 3) == kAlertBytes) {
+    bytes = bytes.subspan(kRecordHeaderBytes + kAlertBytes);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 bool ReadClientHello(Bytes body, char transport, Fields* fields) {
@@ -193,20 +203,6 @@ bool ReadClientHello(Bytes body, char transport, Fields* fields) {
   fields->Set(TextField::kTlsJa4, std::string_view(ja4.data(), ja4.size()));
   return true;
 }
-
-namespace {
-
-// Bytes behind warnings, which a server may send before its hello, as RFC 6066, section 3, has it.
-Bytes BehindAlerts(Bytes bytes) {
-  constexpr std::uint8_t kAlert = 21;
-  constexpr std::size_t kAlertBytes = 2;
-  while (bytes.size() > kRecordHeaderBytes + kAlertBytes && bytes[0] == kAlert && bytes[1] == kOldestVersion >> 8 && ReadBig16(bytes, 3) == kAlertBytes) {
-    bytes = bytes.subspan(kRecordHeaderBytes + kAlertBytes);
-  }
-  return bytes;
-}
-
-}  // namespace
 
 Verdict ParseTls(const Stretch& stretch, Fields* fields) {
   const Bytes bytes = BehindAlerts(stretch.bytes);

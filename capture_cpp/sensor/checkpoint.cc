@@ -7,15 +7,17 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <span>
+#include <tuple>
 
 #include "disk.h"
 
 namespace weir::sensor {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x3130'5249'4557ULL;  // "WEIR01"
+constexpr std::uint64_t kMagic = 0x3230'5249'4557ULL;  // "WEIR02"
 
 template <std::size_t size>
 void SetText(char (&room)[size], const std::string& text) {
@@ -27,6 +29,19 @@ void SetText(char (&room)[size], const std::string& text) {
 template <std::size_t size>
 std::string GetText(const char (&room)[size]) {
   return {room, strnlen(room, size)};
+}
+
+template <std::size_t size>
+void SetCounters(std::atomic<std::uint64_t> (&room)[size], const Counters& counters) {
+  static_assert(size == std::tuple_size_v<decltype(kCounterNames)>);
+  for (std::size_t i = 0; i < size; ++i) room[i].store(counters.*kCounterNames[i].field);
+}
+
+template <std::size_t size>
+Counters GetCounters(const std::atomic<std::uint64_t> (&room)[size]) {
+  Counters counters;
+  for (std::size_t i = 0; i < size; ++i) counters.*kCounterNames[i].field = room[i];
+  return counters;
 }
 
 }  // namespace
@@ -64,13 +79,24 @@ void Checkpoint::CountDrops(std::uint64_t kernel, std::uint64_t interface) {
 }
 
 void Checkpoint::SetSealed(const SealedSoFar& sealed) {
+  page_->drop_spool.store(0);
+  SetCarried(sealed);
+}
+
+// All at once, by the flip at the end.
+void Checkpoint::SetCarried(const SealedSoFar& sealed) {
   const std::uint64_t next = 1 - page_->active.load();
   Slot& slot = page_->slots[next];
   slot.segments.store(sealed.segments);
-  for (std::size_t i = 0; i < kCounterNames.size(); ++i) slot.counters[i].store(sealed.counters.*kCounterNames[i].field);
+  SetCounters(slot.counters, sealed.counters);
   std::memcpy(slot.previous_sha256, sealed.previous_sha256.data(), std::min(sealed.previous_sha256.size(), sizeof slot.previous_sha256));
   slot.has_previous.store(sealed.previous_sha256.size() == sizeof slot.previous_sha256 ? 1 : 0);
-  page_->drop_spool.store(0);
+  SetCounters(slot.carried, sealed.carried);
+  const Dropping dropping = sealed.dropping.value_or(Dropping{});
+  slot.is_dropping.store(sealed.dropping ? 1 : 0);
+  SetText(slot.dropping_boot, dropping.stem.boot);
+  slot.dropping_seq.store(dropping.stem.seq);
+  SetCounters(slot.dropping, dropping.counters);
   page_->active.store(next);
 }
 
@@ -85,8 +111,10 @@ std::optional<LastWords> Checkpoint::Read(int folder, const std::string& name, s
   LastWords words;
   words.origin = {GetText(page->source), GetText(page->filter), GetText(page->privacy)};
   words.sealed.segments = slot.segments;
-  for (std::size_t i = 0; i < kCounterNames.size(); ++i) words.sealed.counters.*kCounterNames[i].field = slot.counters[i];
+  words.sealed.counters = GetCounters(slot.counters);
   if (slot.has_previous != 0) words.sealed.previous_sha256.assign(slot.previous_sha256, sizeof slot.previous_sha256);
+  words.sealed.carried = GetCounters(slot.carried);
+  if (slot.is_dropping != 0) words.sealed.dropping = {{GetText(slot.dropping_boot), slot.dropping_seq}, GetCounters(slot.dropping)};
   words.seen.read = page->read;
   words.seen.filtered = page->filtered;
   words.seen.kernel_dropped = page->kernel_dropped;
@@ -94,6 +122,16 @@ std::optional<LastWords> Checkpoint::Read(int folder, const std::string& name, s
   words.seen.received = words.seen.read + words.seen.kernel_dropped;
   words.drop_spool = page->drop_spool;
   return words;
+}
+
+std::error_code Checkpoint::ForgetDropping(int folder, const std::string& name) {
+  const Descriptor file(::openat(folder, name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  const std::uint64_t none = 0;
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    const std::size_t at = offsetof(Page, slots) + slot * sizeof(Slot) + offsetof(Slot, is_dropping);
+    if (const std::error_code error = WriteAllAt(file.get(), std::as_bytes(std::span(&none, 1)), at)) return error;
+  }
+  return {};
 }
 
 }  // namespace weir::sensor

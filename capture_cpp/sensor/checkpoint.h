@@ -12,14 +12,25 @@
 #include <system_error>
 
 #include "counters.h"
+#include "store/names.h"
 
 namespace weir::sensor {
+
+// A sealed segment that is given up for others, and what the next manifest says of its packets.
+struct Dropping {
+  Stem stem;
+  Counters counters;
+};
 
 // What all sealed segments of one start said together.
 struct SealedSoFar {
   std::uint64_t segments = 0;
-  Counters counters;
+  Counters counters;  // of packets that this start saw
   std::string previous_sha256;
+  Counters carried;  // of segments dropped since the last seal, for the next one
+  // The drop that is under way. Nobody who is killed can remove a file and count at once, so its counts are
+  // here before its manifest goes: where neither that nor an acknowledgement is there, they hold as if carried.
+  std::optional<Dropping> dropping;
 };
 
 // What a manifest says of all segments of one start.
@@ -58,9 +69,13 @@ class Checkpoint {
   // By the writing thread.
   void SetSpoolDrops(std::uint64_t packets) { page_->drop_spool.store(packets, std::memory_order_relaxed); }
   void SetSealed(const SealedSoFar& sealed);
+  // Where only what is carried or being dropped is new.
+  void SetCarried(const SealedSoFar& sealed);
 
   // Nothing where the file is not a whole checkpoint; an error where it is there and cannot be read.
   static std::optional<LastWords> Read(int folder, const std::string& name, std::error_code* error);
+  // For a drop that was never begun: the segment may go some day, with its counts in another manifest.
+  static std::error_code ForgetDropping(int folder, const std::string& name);
 
  private:
   using Number = std::atomic<std::uint64_t>;
@@ -71,6 +86,11 @@ class Checkpoint {
     Number counters[10];
     char previous_sha256[64];
     Number has_previous;
+    Number carried[10];
+    Number is_dropping;
+    char dropping_boot[24];
+    Number dropping_seq;
+    Number dropping[10];
   };
   struct Page {
     Number magic;

@@ -187,19 +187,32 @@ bool Recorder::OpenSegment(const RecordFormat& format, std::int64_t time_us) {
   return false;
 }
 
-// The counts of a segment that goes stay in the ledger, in the manifest of the next.
 void Recorder::DropUntilRoomFor(std::uint64_t bytes) {
   while (!spool_->HasRoomFor(bytes)) {
-    const std::optional<Spool::Dropped> dropped = spool_->DropOldest();
-    if (!dropped) return;
-    Counters lost = dropped->counters;
-    lost.drop_spool += lost.written;
-    lost.written = 0;
-    lost.truncated = 0;
-    counters_ += lost;
-    const bool is_of_this_run = dropped->stem.boot == boot_id_;
-    counted_before_ += is_of_this_run ? dropped->counters : lost;
+    const std::optional<Spool::Sealed> oldest = spool_->Oldest();
+    if (!oldest || !Drop(*oldest)) return;
   }
+}
+
+// The counts of a segment that goes stay in the ledger, in the manifest of the next, and until then in the
+// checkpoint, where they are before the segment goes. False where it cannot be removed.
+bool Recorder::Drop(const Spool::Sealed& segment) {
+  Counters lost = segment.counters;
+  lost.drop_spool += lost.written;
+  lost.written = 0;
+  lost.truncated = 0;
+  sealed_.dropping = {segment.stem, lost};
+  checkpoint_->SetCarried(sealed_);
+  const std::error_code error = spool_->Drop(segment);
+  sealed_.dropping.reset();
+  if (!error) {
+    sealed_.carried += lost;
+    const bool is_of_this_run = segment.stem.boot == boot_id_;
+    given_up_.written += is_of_this_run ? segment.counters.written : 0;
+    given_up_.truncated += is_of_this_run ? segment.counters.truncated : 0;
+  }
+  checkpoint_->SetCarried(sealed_);
+  return !error || error == std::errc::no_such_file_or_directory;
 }
 
 // Whether the spool may grow by this much, after whatever --when-full allows.
@@ -259,6 +272,7 @@ void Recorder::Sealed(const Manifest& manifest) {
   sealed_.counters += counters_;
   sealed_.previous_sha256 = manifest.sha256;
   ++sealed_.segments;
+  sealed_.carried = {};
   checkpoint_->SetSealed(sealed_);
   counters_ = {};
   gaps_.clear();
@@ -288,6 +302,7 @@ Manifest Recorder::Describe() const {
   manifest.sealed_mono_us = NowMicroseconds(CLOCK_MONOTONIC);
   manifest.source = source_;
   manifest.counters = counters_;
+  manifest.counters += sealed_.carried;
   manifest.gaps = gaps_;
   if (lasting_gap_) manifest.gaps.push_back(*lasting_gap_);
   return manifest;
@@ -302,12 +317,16 @@ void Recorder::SealCounts() {
   Seal();
 }
 
-void Recorder::WriteState() {
+// What became of the packets of this run, also those that were sealed first and given up later.
+Counters Recorder::Totals() const {
   Counters totals = sealed_.counters;
   totals += counters_;
-  totals -= counted_before_;
-  state_.Write(spool_->folder(), source_, totals, lasting_gap_);
+  totals -= given_up_;
+  totals.drop_spool += given_up_.written;
+  return totals;
 }
+
+void Recorder::WriteState() { state_.Write(spool_->folder(), source_, Totals(), lasting_gap_); }
 
 void Recorder::Finish() {
   if (plain_ != nullptr && !plain_->Close() && spool_ == nullptr) MoveLost();
@@ -316,9 +335,7 @@ void Recorder::Finish() {
     SealCounts();
     state_.Remove(spool_->folder());
   }
-  totals_ = sealed_.counters;
-  totals_ += counters_;
-  totals_ -= counted_before_;
+  totals_ = Totals();
   Say(Event("done").Text("source", source_).Count("segments", sealed_.segments).Raw("counters", CountersToJson(totals_)));
 }
 

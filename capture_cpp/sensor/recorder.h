@@ -58,15 +58,17 @@ class Recorder {
   bool StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty);
   bool OpenSegment(const RecordFormat& format, std::int64_t time_us);
   void DropUntilRoomFor(std::uint64_t bytes);
+  bool Drop(const Spool::Sealed& segment);
   bool MakeRoom(std::uint64_t bytes);
   void Hear(const std::vector<Gap>& gaps);
   // Whether there is something to say that no segment has said.
-  bool HasNews() const { return !counters_.AllZero() || !gaps_.empty() || (lasting_gap_ && !is_gap_told_); }
+  bool HasNews() const { return !counters_.AllZero() || !sealed_.carried.AllZero() || !gaps_.empty() || (lasting_gap_ && !is_gap_told_); }
   void Seal();
   void SealCounts();
   void WriteState();
   bool Publish();
   void Sealed(const Manifest& manifest);
+  Counters Totals() const;
   void GiveUpSegment();
   void DiskFailed(const std::error_code& error);
   Manifest Describe() const;
@@ -87,7 +89,7 @@ class Recorder {
   SealedSoFar sealed_;
   bool is_stopped_ = false;
   bool is_full_ = false;     // the spool, and that was said
-  Counters counted_before_;  // of what counters_ took over from segments that were dropped
+  Counters given_up_;        // written and truncated of this run's segments that were dropped
   std::int64_t hour_ = 0;       // of the open segment, hours since 1970
   std::int64_t first_us_ = 0;   // time of its first packet
   std::int64_t last_seen_us_ = 0;

@@ -346,6 +346,58 @@ def test_a_spool_at_its_limit_drops_the_oldest_packets_where_that_was_chosen(cap
     assert run.totals == {name: total(manifests, name) for name in run.totals}
 
 
+def seen_by_the_dead(folder: Path) -> int | None:
+    """How many packets a killed sensor had read, by its checkpoint; None where that is not there."""
+    checkpoints = list(folder.glob(".*.checkpoint"))
+    return int.from_bytes(checkpoints[0].read_bytes()[8:16], "little") if checkpoints else None
+
+
+@pytest.mark.parametrize(("call", "step"), [("unlinkat", 1), ("renameat", 2), ("fsync", 3)])
+def test_a_sensor_killed_while_it_drops_segments_neither_loses_nor_doubles_their_counts(
+    binary, capture, write_pcap, pcaps, tmp_path, call, step
+):
+    before = capture("-r", write_pcap(random_packets(pcaps, 600), "before.pcap"), "--rotate-bytes", 200_000).spool
+    packets = random_packets(pcaps, 1500)
+    limits = ["--rotate-bytes", 200_000, "--spool-mb", 1, "--when-full", "drop-oldest"]
+    sensor = [str(word) for word in (binary, "--sensor", "lab", "-r", write_pcap(packets), *limits, "--spool")]
+    killed = 0
+    for number in range(1, 200, step):
+        folder = shutil.copytree(before, tmp_path / f"{call}-{number}")
+        fault = f"inject={call}:signal=SIGKILL:when={number}"
+        done = subprocess.run(
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", fault, *sensor, folder], capture_output=True, timeout=60
+        )
+        if done.returncode == 0:
+            break
+        seen = seen_by_the_dead(folder)
+        restart(binary, folder)
+        manifests = sound_manifests(folder)
+        assert total(manifests, "read") == 600 + (len(packets) if seen is None else seen), f"{call} {number}"
+        assert total(manifests, "written") == len(pcaps.packets_in(folder))
+        assert total(manifests, "received") == total(manifests, "read")
+        assert all_balance(manifests)
+        assert {path.name.split(".")[0] for path in folder.glob("*.zst")} == {path.stem for path in spool.sealed(folder)}
+        shutil.rmtree(folder)
+        killed += 1
+    assert killed > 5
+
+
+def test_counts_of_a_drop_that_was_not_begun_stay_with_the_segment_that_a_collector_takes(
+    binary, capture, write_pcap, pcaps, tmp_path
+):
+    folder = capture("-r", write_pcap(random_packets(pcaps, 600), "before.pcap"), "--rotate-bytes", 200_000).spool
+    limits = ["--rotate-bytes", "200000", "--spool-mb", "1", "--when-full", "drop-oldest"]
+    sensor = [binary, "--sensor", "lab", "-r", write_pcap(random_packets(pcaps, 1500)), *limits, "--spool", folder]
+    fault = "inject=unlinkat:signal=SIGKILL:when=1"
+    subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", fault, *sensor], capture_output=True, timeout=60)
+    seen = seen_by_the_dead(folder)
+    oldest = spool.sealed(folder)[0]
+    taken = spool.read(oldest)[0]
+    spool.acknowledge(oldest, taken.sha256)
+    restart(binary, folder)
+    assert total(sound_manifests(folder), "read") + taken.counters["read"] == 600 + seen
+
+
 def test_a_spool_smaller_than_a_segment_still_balances_in_each_manifest(capture, write_pcap, pcaps):
     packets = random_packets(pcaps, 6000)
     for number, choice in enumerate(("drop-newest", "drop-oldest")):

@@ -44,6 +44,23 @@ std::map<std::string, Leftovers> FindLeftovers(const Options& options, const Spo
   return found;
 }
 
+// A sensor killed while it dropped a segment: once the manifest is gone, so is the segment, and its counts are
+// carried; before, nothing has happened. What holds is settled here, before anything is sealed or collected.
+void FinishDrops(const Options& options, const Spool& spool) {
+  for (const std::string& name : spool.Names()) {
+    if (!BootOfCheckpoint(options.sensor, name)) continue;
+    std::error_code error;  // is met again, and said, where the checkpoint's own segments are sealed
+    const std::optional<LastWords> words = Checkpoint::Read(spool.folder(), name, &error);
+    if (!words || !words->sealed.dropping) continue;
+    const std::string stem = words->sealed.dropping->stem.Text(options.sensor);
+    if (!IsSealed(spool.folder(), stem)) {
+      spool.RemoveFile(stem + std::string(kSegmentSuffix));
+    } else if (Checkpoint::ForgetDropping(spool.folder(), name)) {
+      Say(Event("warning").Text("file", name).Text("what", "cannot be written; the counts of " + stem + " may be told twice"));
+    }
+  }
+}
+
 // One dead start, segment after segment.
 class Heir {
  public:
@@ -55,7 +72,7 @@ class Heir {
     for (const std::uint64_t seq : left.segments) {
       if (!SealSegment(seq)) return false;
     }
-    if (!Remaining().AllZero()) return SealCounts();
+    if (!Remaining().AllZero() || !words_.sealed.carried.AllZero()) return SealCounts();
     if (torn_bytes_ > 0) SayNothingIsKnown();
     return true;
   }
@@ -68,6 +85,7 @@ class Heir {
     std::error_code error;
     words_ = Checkpoint::Read(spool_.folder(), CheckpointName(options_.sensor, boot_), &error).value_or(LastWords{});
     if (error) return error;
+    if (words_.sealed.dropping) words_.sealed.carried += words_.sealed.dropping->counters;  // FinishDrops() has seen to it
     next_seq_ = words_.sealed.segments;
     // Killed between the manifest's rename and the checkpoint: the manifest knows better.
     while (IsSealed(spool_.folder(), Name(next_seq_))) {
@@ -75,16 +93,18 @@ class Heir {
       Counters sealed;
       if (CountersFromJson(text, &sealed)) {
         words_.sealed.counters += sealed;
+        words_.sealed.counters -= words_.sealed.carried;  // which is in that manifest
       } else {
         words_.seen = {};  // collected meanwhile, with all counts that were left
       }
+      words_.sealed.carried = {};
       words_.sealed.previous_sha256 = Sha256FromJson(text);
       ++next_seq_;
     }
     return {};
   }
 
-  // Counts since the last seal, with every packet that is not in a segment as lost.
+  // Counts of its own since the last seal, with every packet that is not in a segment as lost.
   Counters Remaining() const {
     Counters counts;
     const Counters& sealed = words_.sealed.counters;
@@ -140,12 +160,14 @@ class Heir {
     manifest.source = words_.origin.source.empty() ? "salvaged" : words_.origin.source;
     manifest.hour = hour;
     manifest.counters = counts;
+    manifest.counters += words_.sealed.carried;
     manifest.sealed_wall_us = NowMicroseconds(CLOCK_REALTIME);
     manifest.sealed_mono_us = NowMicroseconds(CLOCK_MONOTONIC);
     if (const std::error_code error = segment->Seal(&manifest)) return SayFailed(segment->name(), error);
     Say(Event("segment_salvaged").Text("segment", manifest.file).Text("hour", hour).Count("torn_bytes", torn_bytes_)
-            .Raw("counters", CountersToJson(counts)));
+            .Raw("counters", CountersToJson(manifest.counters)));
     words_.sealed.counters += counts;
+    words_.sealed.carried = {};
     words_.sealed.previous_sha256 = manifest.sha256;
     words_.drop_spool = 0;
     torn_bytes_ = 0;
@@ -179,6 +201,7 @@ void Salvage(const Options& options, const Spool& spool) {
   for (const std::string& name : spool.Names()) {
     if (IsManifestPart(options.sensor, name) || IsStateName(options.sensor, name) || IsCopyOfPart(options.sensor, name)) ::unlinkat(spool.folder(), name.c_str(), 0);
   }
+  FinishDrops(options, spool);
   for (const auto& [boot, left] : FindLeftovers(options, spool)) {
     if (Heir(options, spool, boot).Settle(left)) ::unlinkat(spool.folder(), CheckpointName(options.sensor, boot).c_str(), 0);
   }

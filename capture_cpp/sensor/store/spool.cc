@@ -95,22 +95,27 @@ bool Spool::HasRoomFor(std::uint64_t bytes) {
   return used_ + bytes <= limit_;
 }
 
-std::optional<Spool::Dropped> Spool::DropOldest() {
+std::optional<Spool::Sealed> Spool::Oldest() const {
   const std::vector<Stem> stems = Stems(kManifestSuffix);
   if (stems.empty()) return std::nullopt;
-  const Stem& oldest = stems.front();
-  Dropped dropped = {oldest, {}};
+  Sealed oldest = {stems.front(), {}};
   Counters counters;
-  const bool is_known = CountersFromJson(ReadText(oldest.Text(sensor_) + std::string(kManifestSuffix)), &counters);
+  if (CountersFromJson(ReadText(oldest.stem.Text(sensor_) + std::string(kManifestSuffix)), &counters)) oldest.counters = counters;
+  return oldest;
+}
+
+std::error_code Spool::Drop(const Sealed& segment) {
+  const std::string name = segment.stem.Text(sensor_);
   // The manifest goes first: what has none was never promised to anybody.
-  Remove(oldest, kManifestSuffix);
-  Remove(oldest, kSegmentSuffix);
+  if (::unlinkat(folder_.get(), (name + std::string(kManifestSuffix)).c_str(), 0) != 0) return LastError();
+  Remove(segment.stem, kSegmentSuffix);
   ::fsync(folder_.get());
-  if (is_known) dropped.counters = counters;
-  Say(Event("segment_dropped").Text("segment", oldest.Text(sensor_)).Count("packets", counters.written)
-          .Text("why", "the spool is at its limit and --when-full is drop-oldest"));
   Measure();
-  return dropped;
+  const std::string ack = name + std::string(kAckSuffix);
+  if (::faccessat(folder_.get(), ack.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return std::make_error_code(std::errc::no_such_file_or_directory);
+  Say(Event("segment_dropped").Text("segment", name).Count("packets", segment.counters.written)
+          .Text("why", "the spool is at its limit and --when-full is drop-oldest"));
+  return {};
 }
 
 void Spool::Tidy() {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "counters.h"
@@ -28,12 +30,14 @@ class Spool {
   // removed if need be.
   bool HasRoomFor(std::uint64_t bytes);
   void Grew(std::uint64_t bytes) { used_ += bytes; }
-  struct Dropped {
+  struct Sealed {
     Stem stem;
-    Counters counters;  // of its manifest
+    Counters counters;  // of its manifest; none where that cannot be read
   };
-  // Removes the oldest sealed segment, unacknowledged as it is; nothing where there is none.
-  std::optional<Dropped> DropOldest();
+  // The oldest sealed segment; nothing where there is none.
+  std::optional<Sealed> Oldest() const;
+  // Removes it, unacknowledged as it is. no_such_file_or_directory where a collector was faster and has its counts.
+  std::error_code Drop(const Sealed& segment);
   // Removes what acknowledged segments left behind, and the oldest acknowledgements themselves.
   void Tidy();
   void RemoveFile(const std::string& name) const;

@@ -381,6 +381,10 @@ TEST_F(SegmentTest, CheckpointsOutliveTheirWriter) {
     sealed.previous_sha256 = std::string(64, 'e');
     checkpoint.SetSealed(sealed);
     checkpoint.SetSpoolDrops(1);
+    sealed.carried.drop_spool = 6;
+    sealed.dropping = {{"0123456789abcdef", 9}, {}};
+    sealed.dropping->counters.drop_disk = 4;
+    checkpoint.SetCarried(sealed);
   }
   std::error_code error;
   const auto words = Checkpoint::Read(folder_.get(), ".c", &error);
@@ -396,6 +400,15 @@ TEST_F(SegmentTest, CheckpointsOutliveTheirWriter) {
   EXPECT_EQ(words->origin.source, "live:eth0");
   EXPECT_EQ(words->origin.filter, "tcp");
   EXPECT_EQ(words->origin.privacy, "anonymised");
+  EXPECT_EQ(words->sealed.carried.drop_spool, 6U);
+  ASSERT_TRUE(words->sealed.dropping);
+  EXPECT_EQ(words->sealed.dropping->stem, (Stem{"0123456789abcdef", 9}));
+  EXPECT_EQ(words->sealed.dropping->counters.drop_disk, 4U);
+  ASSERT_FALSE(Checkpoint::ForgetDropping(folder_.get(), ".c"));
+  const auto later = Checkpoint::Read(folder_.get(), ".c", &error);
+  ASSERT_TRUE(later);
+  EXPECT_FALSE(later->sealed.dropping);
+  EXPECT_EQ(later->sealed.carried.drop_spool, 6U);
 }
 
 TEST_F(SegmentTest, CheckpointsThatAreNotWholeAreNotBelieved) {

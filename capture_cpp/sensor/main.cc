@@ -62,7 +62,7 @@ ExitCode Capture(int argc, char** argv) {
     for (const Options& one : PerInterface(options)) streams.push_back(std::make_unique<Stream>(one));
   }
   BecomeUser(options.user);
-  for (const auto& stream : streams) stream->OpenTargets();
+  for (const auto& stream : streams) stream->OpenTargets(&signal);
   const Sha256 loads_libcrypto;  // while its files can still be read
   if (options.check_sandbox) return CheckSandboxOf(options);
   if (options.sandboxed) EnterSandbox(streams[0]->folder(), BrokerPorts(options.flows));

@@ -36,4 +36,9 @@ Wish StopSignal::Take(std::uint64_t* seals_seen) {
   return Wish::kSeal;
 }
 
+bool StopSignal::is_stopping() {
+  std::uint64_t seals = seals_;  // leaves seals to those who wait for them
+  return Take(&seals) == Wish::kStop;
+}
+
 }  // namespace weir::sensor

@@ -21,6 +21,8 @@ class StopSignal {
   // seals this thread has heard of, from seals() at its start.
   Wish Take(std::uint64_t* seals_seen);
   std::uint64_t seals() const { return seals_; }
+  // Whether a stop was asked for; any thread may look.
+  bool is_stopping();
   // Asks for a stop from within.
   void Stop() { stopping_ = true; }
 

@@ -24,7 +24,8 @@ class Stream {
   explicit Stream(Options options);
 
   // Opens what is written to, with the rights that stay.
-  void OpenTargets();
+  // `signal` outlives this object.
+  void OpenTargets(StopSignal* signal);
   // The spool's folder; -1 where there is none.
   int folder() const { return spool_ ? spool_->folder() : -1; }
   // Captures until the source ends or `signal` says stop, and seals. What it throws comes after that.

@@ -1,6 +1,7 @@
 """weir-capture on a wire: a pair of virtual interfaces in a network namespace of the test's own."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -125,6 +126,19 @@ def manifests(folder: Path) -> list:
 
 def total(folder: Path, counter: str) -> int:
     return sum(manifest.counters[counter] for manifest in manifests(folder))
+
+
+def test_segments_do_not_wait_for_the_reader_of_a_pipe_beside_them(start, wire, pcaps, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    holder = os.open(tmp_path / "fifo", os.O_RDWR)  # and never reads
+    sensor = start("-w", tmp_path / "fifo")
+    wire.send(5000, size=1000)
+    assert sensor.wait_for("write_failed")["why"] == "its reader takes nothing"
+    wire.send(5000, first=5000)
+    totals = sensor.stop()
+    os.close(holder)
+    assert totals["written"] == totals["received"] == 10_000
+    assert numbers_in(pcaps, sensor.folder) == list(range(10_000))
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

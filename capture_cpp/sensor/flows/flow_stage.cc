@@ -29,14 +29,14 @@ std::unique_ptr<Encoder> MakeEncoder(FlowFormat format) {
   return encoder;
 }
 
-std::unique_ptr<FlowTarget> OpenTarget(const FlowDestination& to, const Options& options, const Identities& identities) {
+std::unique_ptr<FlowTarget> OpenTarget(const FlowDestination& to, const Options& options, const Identities& identities, StopSignal* signal) {
   switch (to.transport) {
     case FlowTransport::kUdp: return std::make_unique<UdpTarget>(to, static_cast<std::uint32_t>(options.flows.domain));
     case FlowTransport::kMqtt:
       return std::make_unique<MqttTarget>(to, options, to.encrypted ? identities.at(to.host).get() : nullptr, MakeEncoder(to.format));
     case FlowTransport::kFile: break;
   }
-  return std::make_unique<FileTarget>(to, MakeEncoder(to.format));
+  return std::make_unique<FileTarget>(to, MakeEncoder(to.format), signal);
 }
 
 std::string CountsJson(const TargetCounts& counts, const std::string& name) {
@@ -47,10 +47,10 @@ std::string CountsJson(const TargetCounts& counts, const std::string& name) {
 
 }  // namespace
 
-FlowStage::FlowStage(const Options& options, Identities identities)
+FlowStage::FlowStage(const Options& options, Identities identities, StopSignal* signal)
     : options_(options), is_live_(!options.interface.empty()), identities_(std::move(identities)),
       builder_(SettingsOf(options.flows), RandomSeed(), [this](const auto& batch) { HandOut(batch); }), queue_(kFlowBatches) {
-  for (const FlowDestination& to : options.flows.destinations) targets_.push_back(OpenTarget(to, options, identities_));
+  for (const FlowDestination& to : options.flows.destinations) targets_.push_back(OpenTarget(to, options, identities_, signal));
 }
 
 FlowStage::~FlowStage() {

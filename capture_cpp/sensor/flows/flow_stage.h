@@ -17,13 +17,15 @@
 #include "flow_builder.h"
 #include "flows/flow_target.h"
 #include "flows/identity.h"
+#include "stop_signal.h"
 
 namespace weir::sensor {
 
 class FlowStage {
  public:
   // Opens the targets: what needs files, names or sockets happens here. Throws SensorError.
-  FlowStage(const Options& options, Identities identities);
+  // `signal` outlives this object.
+  FlowStage(const Options& options, Identities identities, StopSignal* signal);
   ~FlowStage();
 
   // Starts the threads; the sandbox is closed by then.

@@ -6,10 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <new>
-#include <thread>
 #include <utility>
 
 #include "events.h"
@@ -24,31 +22,14 @@ constexpr mode_t kOwnerWritesGroupReads = 0640;
 
 }  // namespace
 
-PlainCapture::PlainCapture(std::string path, std::uint32_t snaplen)
-    : path_(std::move(path)), snaplen_(snaplen),
+PlainCapture::PlainCapture(std::string path, std::uint32_t snaplen, PipeWriter pipe)
+    : path_(std::move(path)), snaplen_(snaplen), pipe_(pipe),
       buffer_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, kPieceBytes))) {
   if (buffer_ == nullptr) throw std::bad_alloc();
   Open();
   if (!file_.open()) throw SensorError(ExitCode::kSpool, path_ + ": " + std::strerror(errno) + "; give a file this user may write");
-}
-
-// A FIFO for which there is a reader within a few seconds: to open one for nobody would wait for ever,
-// deaf to signals.
-Descriptor PlainCapture::OpenFifo() const {
-  constexpr auto kPatience = std::chrono::seconds(10);
-  constexpr auto kLook = std::chrono::milliseconds(50);
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  for (;;) {
-    Descriptor fifo(::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-    if (fifo.open()) {
-      ::fcntl(fifo.get(), F_SETFL, O_WRONLY);
-      return fifo;
-    }
-    if (errno != ENXIO || std::chrono::steady_clock::now() >= deadline) break;
-    std::this_thread::sleep_for(kLook);
-  }
-  if (errno == ENXIO) throw SensorError(ExitCode::kSpool, path_ + ": nobody reads this FIFO; start its reader first");
-  return {};
+  struct stat facts = {};
+  is_regular_ = ::fstat(file_.get(), &facts) == 0 && S_ISREG(facts.st_mode);
 }
 
 void PlainCapture::Open() {
@@ -57,9 +38,8 @@ void PlainCapture::Open() {
     file_ = Descriptor(::dup(STDOUT_FILENO));
     return;
   }
-  struct stat found = {};
-  if (::stat(path_.c_str(), &found) == 0 && S_ISFIFO(found.st_mode)) {
-    file_ = OpenFifo();
+  if (IsFifo(path_)) {
+    file_ = OpenFifo(path_, pipe_.signal());
     return;
   }
   file_ = Descriptor(::open(path_.c_str(), kFlags | O_DIRECT, kOwnerWritesGroupReads));
@@ -73,7 +53,7 @@ bool PlainCapture::Fail(const std::string& why) {
   for (const Mark& mark : std::exchange(marks_, {})) lost_ += mark.packets;
   buffered_ = 0;
   if (::ftruncate(file_.get(), static_cast<off_t>(whole_bytes_)) != 0) errno = 0;  // a pipe cannot be cut, and needs not
-  Say(Event("write_failed").Text("file", path_).Text("why", why).Text("what", "nothing more is written to it; make space"));
+  Say(Event("write_failed").Text("file", path_).Text("why", why).Text("what", "nothing more is written to it"));
   return false;
 }
 
@@ -84,13 +64,13 @@ bool PlainCapture::WriteHeader(const RecordFormat& format) {
   if (format_) return Fail("the link type changes, and a pcap file has one; --spool takes several");
   format_ = format;
   const std::error_code error = Append(PcapHeader(format, snaplen_));
-  return error ? Fail(error.message()) : true;
+  return error ? Fail(ReasonOf(error)) : true;
 }
 
 bool PlainCapture::Write(const RecordFormat& format, std::span<const std::byte> records, std::uint64_t packets) {
   if (failed_ || !WriteHeader(format)) return false;
   const std::uint64_t end = on_disk_ + buffered_ + records.size();
-  if (const std::error_code error = Append(records)) return Fail(error.message());
+  if (const std::error_code error = Append(records)) return Fail(ReasonOf(error));
   marks_.push_back({end, packets});
   return true;
 }
@@ -110,6 +90,7 @@ std::error_code PlainCapture::Append(std::span<const std::byte> bytes) {
 }
 
 std::error_code PlainCapture::WriteBuffer() {
+  if (!is_regular_) return WritePipe();
   const std::span<const std::byte> piece(buffer_.get(), buffered_);
   std::error_code error = WriteAll(file_.get(), piece);
   if (error == std::errc::invalid_argument && is_direct_ && on_disk_ == 0) {
@@ -119,16 +100,28 @@ std::error_code PlainCapture::WriteBuffer() {
     error = WriteAll(file_.get(), piece);
   }
   if (error) return error;
-  on_disk_ += buffered_;
+  Wrote(buffered_);
+  return {};
+}
+
+std::error_code PlainCapture::WritePipe() {
+  std::size_t written = 0;
+  const std::error_code error = pipe_.Write(file_.get(), std::span(buffer_.get(), buffered_), &written);
+  Wrote(written);
+  return error;
+}
+
+// After a failure what is left in the buffer is given up.
+void PlainCapture::Wrote(std::size_t bytes) {
+  on_disk_ += bytes;
   buffered_ = 0;
   for (; !marks_.empty() && marks_.front().end <= on_disk_; marks_.pop_front()) whole_bytes_ = marks_.front().end;
-  return {};
 }
 
 bool PlainCapture::Close() {
   if (failed_) return false;
   if (is_direct_) ::fcntl(file_.get(), F_SETFL, O_WRONLY);  // what is left is no whole block
-  if (const std::error_code error = WriteBuffer()) return Fail(error.message());
+  if (const std::error_code error = WriteBuffer()) return Fail(ReasonOf(error));
   if (::fsync(file_.get()) == 0 || errno == EINVAL || errno == EROFS) return true;  // pipes and terminals have none
   return Fail(LastError().message());
 }

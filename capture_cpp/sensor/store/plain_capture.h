@@ -14,13 +14,15 @@
 
 #include "batch.h"
 #include "disk.h"
+#include "pipe.h"
 
 namespace weir::sensor {
 
 class PlainCapture {
  public:
-  // "-" is stdout. Throws SensorError where the file cannot be created.
-  PlainCapture(std::string path, std::uint32_t snaplen);
+  // "-" is stdout. Throws SensorError where the file cannot be created. `pipe` says how long its reader may take
+  // where it is no file.
+  PlainCapture(std::string path, std::uint32_t snaplen, PipeWriter pipe);
 
   // Takes whole records, `packets` of them. False once the file failed; why was said on stderr.
   bool Write(const RecordFormat& format, std::span<const std::byte> records, std::uint64_t packets);
@@ -40,15 +42,18 @@ class PlainCapture {
   };
 
   void Open();
-  Descriptor OpenFifo() const;
   bool WriteHeader(const RecordFormat& format);
   std::error_code Append(std::span<const std::byte> bytes);
   std::error_code WriteBuffer();
+  std::error_code WritePipe();
+  void Wrote(std::size_t bytes);
   bool Fail(const std::string& why);
 
   std::string path_;
   std::uint32_t snaplen_;
+  PipeWriter pipe_;
   Descriptor file_;
+  bool is_regular_ = false;
   bool is_direct_ = false;
   std::unique_ptr<std::byte, Free> buffer_;
   std::size_t buffered_ = 0;

@@ -133,6 +133,7 @@ void Recorder::Store(const Batch& batch, Stretch* stretch, bool hasty) {
   counters_.received += packets;
   counters_.read += packets;
   const bool in_plain = plain_ != nullptr && plain_->Write(batch.format, records, packets);
+  if (plain_ != nullptr && spool_ != nullptr) plain_lost_ += plain_->TakeLost() + (in_plain ? 0 : packets);
   if (!has_room) {
     counters_.drop_spool += packets;
     checkpoint_->SetSpoolDrops(counters_.drop_spool);
@@ -329,14 +330,16 @@ Counters Recorder::Totals() const {
 void Recorder::WriteState() { state_.Write(spool_->folder(), source_, Totals(), lasting_gap_); }
 
 void Recorder::Finish() {
-  if (plain_ != nullptr && !plain_->Close() && spool_ == nullptr) MoveLost();
+  if (plain_ != nullptr && !plain_->Close()) spool_ == nullptr ? MoveLost() : static_cast<void>(plain_lost_ += plain_->TakeLost());
   if (spool_ != nullptr) {
     Seal();
     SealCounts();
     state_.Remove(spool_->folder());
   }
   totals_ = Totals();
-  Say(Event("done").Text("source", source_).Count("segments", sealed_.segments).Raw("counters", CountersToJson(totals_)));
+  JsonObject done = Event("done").Text("source", source_).Count("segments", sealed_.segments).Raw("counters", CountersToJson(totals_));
+  if (plain_ != nullptr && spool_ != nullptr) done.Count("plain_lost", plain_lost_);
+  Say(done);
 }
 
 }  // namespace weir::sensor

@@ -35,6 +35,8 @@ class Recorder {
   // Until the queue ends; then the last segment is sealed.
   void Run(BatchQueue* queue);
   const Counters& totals() const { return totals_; }
+  // Packets that the plain file lacks though there is a spool, which may have them.
+  std::uint64_t plain_lost() const { return plain_lost_; }
   // True where the spool reached its limit and the sensor was told to stop then.
   bool is_stopped() const { return is_stopped_; }
   // True where every count is in a sealed segment.
@@ -101,6 +103,7 @@ class Recorder {
   bool is_gap_told_ = false;  // that one, by a manifest
   StateFile state_;
   Counters totals_;    // once Run() has ended
+  std::uint64_t plain_lost_ = 0;
 };
 
 }  // namespace weir::sensor

@@ -82,7 +82,8 @@ ExitCode Stream::End() {
                                             " MB and --when-full is stop; collect what is there, or raise --spool-mb");
   }
   const bool has_all_flows = !flows_ || flows_->is_whole();
-  return recorder_->totals().drop_disk == 0 && has_all_flows ? ExitCode::kDone : ExitCode::kSpool;
+  const bool has_all_packets = recorder_->totals().drop_disk == 0 && recorder_->plain_lost() == 0;
+  return has_all_packets && has_all_flows ? ExitCode::kDone : ExitCode::kSpool;
 }
 
 ExitCode Stream::Run(StopSignal* signal) {

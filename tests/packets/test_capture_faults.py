@@ -475,6 +475,16 @@ def test_a_plain_file_on_a_full_disk_ends_whole_and_the_rest_is_counted(binary, 
     assert totals["written"] + totals["drop_disk"] == totals["read"] == 5000
 
 
+def test_what_a_plain_file_lacks_is_counted_though_the_spool_has_it(capture, write_pcap, pcaps, tiny_disk):
+    packets = random_packets(pcaps, 5000)
+    run = capture("-r", write_pcap(packets), "-w", tiny_disk / "out.pcap")
+    assert run.code == 4
+    assert run.totals["written"] == 5000
+    _, kept = pcaps.read_pcap((tiny_disk / "out.pcap").read_bytes()) if (tiny_disk / "out.pcap").stat().st_size else (0, [])
+    assert kept == packets[: len(kept)]
+    assert run.named("done")[0]["plain_lost"] == 5000 - len(kept)
+
+
 @pytest.mark.parametrize("count", [1, 1000, 1043, 1044, 1045, 3000])
 def test_a_plain_file_has_every_packet_however_its_pieces_fall(binary, write_pcap, pcaps, tmp_path, count):
     packets = random_packets(pcaps, count, size=988)

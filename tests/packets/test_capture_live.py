@@ -137,6 +137,8 @@ def test_segments_do_not_wait_for_the_reader_of_a_pipe_beside_them(start, wire, 
     wire.send(5000, first=5000)
     totals = sensor.stop()
     os.close(holder)
+    assert sensor.process.returncode == 4
+    assert sensor.events[-1]["plain_lost"] == 10_000
     assert totals["written"] == totals["received"] == 10_000
     assert numbers_in(pcaps, sensor.folder) == list(range(10_000))
 

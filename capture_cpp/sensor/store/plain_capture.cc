@@ -53,7 +53,7 @@ bool PlainCapture::Fail(const std::string& why) {
   for (const Mark& mark : std::exchange(marks_, {})) lost_ += mark.packets;
   buffered_ = 0;
   if (::ftruncate(file_.get(), static_cast<off_t>(whole_bytes_)) != 0) errno = 0;  // a pipe cannot be cut, and needs not
-  Say(Event("write_failed").Text("file", path_).Text("why", why).Text("what", "nothing more is written to it"));
+  Say(Event("write_failed").Text("file", path_).Text("why", why).Text("what", "nothing more is written to it; packets are counted as drop_disk, or as plain_lost where there is a spool"));
   return false;
 }
 

@@ -43,6 +43,12 @@ void UpdateChecksum(std::span<std::uint8_t> packet, std::size_t at, std::uint32_
   Write16(packet, at, ~Fold((~old & 0xffff) + (~Fold(before) & 0xffff) + after) & 0xffff);
 }
 
+// What came out as 0 would say that there is no checksum; all ones mean the same number (RFC 768).
+void UpdateUdpChecksum(std::span<std::uint8_t> packet, std::size_t at, std::uint32_t before, std::uint32_t after) {
+  UpdateChecksum(packet, at, before, after);
+  if (at + 2 <= packet.size() && Read16(packet, at) == 0) Write16(packet, at, 0xffff);
+}
+
 std::optional<std::size_t> ChecksumAt(std::uint8_t protocol) {
   switch (protocol) {
     case kProtocolTcp: return 16;
@@ -141,7 +147,8 @@ void Privacy::Anonymise(std::span<std::uint8_t> packet, std::size_t ip_at, std::
   if (has_transport) {
     const std::optional<std::size_t> checksum_at = ChecksumAt(protocol);
     const bool is_absent = protocol == kProtocolUdp && behind + 8 <= packet.size() && Read16(packet, behind + 6) == 0;
-    if (checksum_at && !is_absent) UpdateChecksum(packet, behind + *checksum_at, before, Sum(addresses));
+    const auto update = protocol == kProtocolUdp ? UpdateUdpChecksum : UpdateChecksum;
+    if (checksum_at && !is_absent) update(packet, behind + *checksum_at, before, Sum(addresses));
   }
   if (!is_ipv4) return;
   UpdateChecksum(packet, ip_at + kIpv4ChecksumAt, before, Sum(addresses));

@@ -96,6 +96,24 @@ std::vector<std::uint8_t> Udp() {
 
 TEST(Privacy, KeepsTheHeadersOfUdp) { EXPECT_EQ(Edited(kLinkRaw, Udp(), false).size(), 28U); }
 
+TEST(Privacy, MakesNoChecksumOfUdpOneThatIsAbsent) {
+  constexpr std::uint32_t kNumbers = 0x10000;
+  constexpr std::size_t kChecksumAt = 26;
+  std::vector<std::uint8_t> packet = Udp();
+  packet.resize(28);
+  Privacy privacy{CryptoPan(kKey)};
+  for (std::uint32_t checksum = 0; checksum < kNumbers; ++checksum) {
+    packet[kChecksumAt] = static_cast<std::uint8_t>(checksum >> 8);
+    packet[kChecksumAt + 1] = static_cast<std::uint8_t>(checksum);
+    Batch batch;
+    batch.format.link_type = kLinkRaw;
+    batch.Append({1, 2, 28, 128}, packet.data());
+    privacy.Edit(&batch);
+    const auto* edited = reinterpret_cast<const std::uint8_t*>(batch.records().data()) + sizeof(RecordHeader);
+    ASSERT_EQ(edited[kChecksumAt] == 0 && edited[kChecksumAt + 1] == 0, checksum == 0) << checksum;
+  }
+}
+
 TEST(Privacy, KeepsTheHeadersOfTcpWithItsOptions) {
   const auto packet = Bytes({0x45, 0, 0, 152, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
                              1, 2, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x80, 0x18, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 100);

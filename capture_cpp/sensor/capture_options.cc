@@ -84,7 +84,7 @@ were lost to the disk; those given up at --spool-mb were given up by choice), 6 
 Example, in a folder with trace.pcap:
   $ weir-capture -r trace.pcap --sensor lab --spool spool 2>/dev/null; ls spool
   lab-0195f0c2a1b4e7d3-000000.json  lab-0195f0c2a1b4e7d3-000000.pcap.zst
-  $ zstd -dc spool/*.pcap.zst | tcpdump -n -r -
+  $ weir packets spool -o all.pcap
 )";
 
 [[noreturn]] void Refuse(const std::string& what) {

@@ -1,7 +1,6 @@
 #include "capture_options.h"
 
 #include <getopt.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -195,20 +194,13 @@ void CheckRepeated(int letter) {
   Refuse("--" + std::string(std::ranges::find(kOptions, letter, &option::val)->name) + " is given twice");
 }
 
-bool IsSameFile(const std::string& one, const std::string& other) {
-  struct stat first = {};
-  struct stat second = {};
-  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && S_ISREG(first.st_mode) && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
-}
-
 // What is read is never written over.
 void CheckNotWrittenOver(const Options& options) {
   if (options.file.empty() || options.file == "-") return;
   const auto refuse = [&options](const std::string& option) { Refuse(option + " names " + options.file + ", which is to be read; name another file"); };
-  if (IsSameFile(options.file, options.plain_file)) refuse("-w");
+  if (LeadToOneFile(options.file, options.plain_file)) refuse("-w");
   for (const FlowDestination& to : options.flows.destinations) {
-    if (to.transport == FlowTransport::kFile && IsSameFile(options.file, to.path)) refuse("--flows");
+    if (to.transport == FlowTransport::kFile && LeadToOneFile(options.file, to.path)) refuse("--flows");
   }
 }
 
@@ -227,9 +219,9 @@ void Check(const Options& options) {
   if (options.spool.empty() && options.plain_file.empty() && options.flows.destinations.empty()) {
     Refuse("give a spool (--spool), a file to write (-w) or somewhere for flows to go (--flows)");
   }
-  const auto is_stdout = [](const FlowDestination& to) { return to.path == "-"; };
-  if (options.plain_file == "-" && std::ranges::any_of(options.flows.destinations, is_stdout)) {
-    Refuse("-w and --flows both to stdout would be mixed up");
+  const auto is_plain_file = [&options](const FlowDestination& to) { return LeadToOneFile(options.plain_file, to.path); };
+  if (std::ranges::any_of(options.flows.destinations, is_plain_file)) {
+    Refuse("-w and --flows both to " + (options.plain_file == "-" ? "stdout" : options.plain_file) + " would be mixed up");
   }
   CheckNotWrittenOver(options);
 }

@@ -138,6 +138,8 @@ def test_rows_that_a_full_disk_cannot_take_are_counted_and_no_line_is_torn(flows
         (["--flows", "csv:-"], "the format is json, arrow, ipfix or netflow9"),
         (["--flows", "json:-", "--flows", "arrow:-"], "two --flows to stdout would be mixed up"),
         (["--flows", "json:-", "-w", "-"], "both to stdout"),
+        (["--flows", "json:/nowhere/a", "--flows", "arrow:/nowhere/./a"], "two --flows to /nowhere/a would be mixed up"),
+        (["-w", "/nowhere/./a", "--flows", "json:/nowhere/a"], "-w and --flows both to /nowhere/./a would be mixed up"),
         (
             ["--flows", "json:/nowhere/at/all"],
             "/nowhere/at/all: cannot be opened for flows: No such file or directory; make its folder first",

@@ -1,7 +1,11 @@
 #include "flows/flow_options.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
+#include <system_error>
 
 #include "events.h"
 
@@ -91,6 +95,19 @@ std::vector<std::uint16_t> BrokerPorts(const FlowOptions& options) {
   return ports;
 }
 
+bool LeadToOneFile(const std::string& one, const std::string& other) {
+  if (one.empty() || other.empty() || one == "-" || other == "-") return one == other && !one.empty();
+  struct stat first = {};
+  struct stat second = {};
+  const bool has_first = ::stat(one.c_str(), &first) == 0;
+  const bool has_second = ::stat(other.c_str(), &second) == 0;
+  const bool is_kept = S_ISREG(first.st_mode) || S_ISFIFO(first.st_mode);  // unlike by /dev/null
+  if (has_first && has_second) return is_kept && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+  std::error_code error;  // a folder that cannot be searched is told where the file is opened
+  const auto place = [&error](const std::string& name) { return std::filesystem::weakly_canonical(std::filesystem::absolute(name, error), error); };
+  return !has_first && !has_second && place(one) == place(other) && !error;
+}
+
 void CheckFlowOptions(const FlowOptions& options, const std::string& sensor) {
   const auto uses = [&](auto has) { return std::any_of(options.destinations.begin(), options.destinations.end(), has); };
   const bool uses_tls = uses([](const FlowDestination& to) { return to.encrypted; });
@@ -105,7 +122,9 @@ void CheckFlowOptions(const FlowOptions& options, const std::string& sensor) {
            ", and none a wildcard, so that a broker can hold each sensor to its own");
   }
   for (const FlowDestination& to : options.destinations) {
-    const auto is_same_file = [&to](const FlowDestination& other) { return !to.path.empty() && other.path == to.path; };
+    const auto is_same_file = [&to](const FlowDestination& other) {
+      return (!to.path.empty() && other.path == to.path) || LeadToOneFile(to.path, other.path);
+    };
     if (std::ranges::count_if(options.destinations, is_same_file) > 1) {
       Refuse("two --flows to " + (to.path == "-" ? "stdout" : to.path) + " would be mixed up");
     }

@@ -1,7 +1,10 @@
 #include "flows/flow_options.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "events.h"
@@ -54,6 +57,27 @@ TEST(FlowOptions, TakeNoFileTwice) {
   EXPECT_NO_THROW(CheckFlowOptions(options, "lab"));
   options.destinations.push_back(ParseFlowDestination("arrow:rows"));
   EXPECT_THROW(CheckFlowOptions(options, "lab"), SensorError);
+}
+
+TEST(FlowOptions, TakeNoFileTwiceUnderOtherNames) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("flow_options_" + std::to_string(::getpid()));
+  fs::create_directories(folder / "in");
+  std::ofstream(folder / "there") << "rows";
+  fs::create_symlink("there", folder / "link");
+  fs::create_hard_link(folder / "there", folder / "hard");
+  const auto lead_to_one = [&folder](const char* one, const char* other) { return LeadToOneFile(folder / one, folder / other); };
+  EXPECT_TRUE(lead_to_one("there", "link"));
+  EXPECT_TRUE(lead_to_one("there", "hard"));
+  EXPECT_TRUE(lead_to_one("new", "in/../new"));
+  EXPECT_TRUE(LeadToOneFile("new", "./new"));
+  EXPECT_FALSE(lead_to_one("new", "in/new"));
+  EXPECT_FALSE(lead_to_one("there", "new"));
+  EXPECT_FALSE(LeadToOneFile("/dev/null", "/dev/null"));
+  FlowOptions options;
+  options.destinations = {ParseFlowDestination("json:rows"), ParseFlowDestination("arrow:./rows")};
+  EXPECT_THROW(CheckFlowOptions(options, "lab"), SensorError);
+  fs::remove_all(folder);
 }
 
 TEST(FlowOptions, HoldASensorToTopicsOfItsOwn) {

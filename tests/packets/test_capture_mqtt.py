@@ -276,6 +276,24 @@ def test_rows_under_a_topic_the_broker_does_not_grant_are_counted_as_refused(flo
     assert [event["event"] for event in events].count("flows_refused") == 1
 
 
+def test_a_broker_that_closes_on_each_message_is_told_once_and_not_for_each_connection(binary, write_pcap, pcaps):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        source, port = write_pcap(pcaps.many_flows(20)), listening.getsockname()[1]
+        command = [binary, "-r", source, "--flows", f"json:mqtt://127.0.0.1:{port}"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sensor:
+            for _ in range(4):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"\x20\x03\0\0\0")  # CONNACK: come in
+                    connection.recv(4096)  # a message
+            sensor.kill()
+            events = pcaps.parse_events(sensor.communicate(timeout=30)[1])
+    reasons = [event["why"] for event in events if event["event"] == "broker_unreachable"]
+    assert len(reasons) == len(set(reasons)) > 0
+    assert [event["event"] for event in events].count("broker_connected") <= len(reasons) + 1 < 4
+
+
 def test_rows_wait_while_the_broker_is_away_and_all_arrive(loop, broker, tmp_path, lab, authority):
     place = broker()
     options = ["-f", "udp", "--flows-idle", 1, *identified(lab, authority)]

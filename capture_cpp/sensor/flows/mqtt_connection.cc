@@ -60,8 +60,7 @@ MqttConnection::MqttConnection(const FlowDestination& destination, const FlowOpt
   mosquitto_disconnect_callback_set(client, &OnDisconnect);
   mosquitto_log_callback_set(client, &OnLog);
   mosquitto_publish_v5_callback_set(client, [](mosquitto*, void* self, int message_id, int code, const mosquitto_property*) {
-    const bool is_refused = code >= 0x80;
-    static_cast<MqttConnection*>(self)->on_confirmed_(message_id, is_refused ? mosquitto_reason_string(code) : "");
+    static_cast<MqttConnection*>(self)->Confirmed(message_id, code);
   });
 }
 
@@ -75,9 +74,21 @@ void MqttConnection::OnConnect(mosquitto*, void* self, int code) {
     return;
   }
   connection->is_connected_ = true;
-  connection->attempts_ = 0;
-  connection->said_.clear();
+  connection->connected_ = Clock::now();
+  if (std::exchange(connection->is_told_, true)) return;
   Say(Event("broker_connected").Text("flows", connection->destination_.text).Text("topic", connection->topic_));
+}
+
+void MqttConnection::Confirmed(int message_id, int code) {
+  const bool is_refused = code >= 0x80;
+  if (!is_refused) Succeeded();
+  on_confirmed_(message_id, is_refused ? mosquitto_reason_string(code) : "");
+}
+
+// A broker may take a sensor in and close on each of its messages, so that being connected alone is no success.
+void MqttConnection::Succeeded() {
+  attempts_ = 0;
+  said_.clear();
 }
 
 void MqttConnection::OnDisconnect(mosquitto*, void* self, int code) {
@@ -140,12 +151,15 @@ std::string MqttConnection::Reason(int outcome) {
 
 bool MqttConnection::Lose(std::string why) {
   is_connected_ = false;
+  if (connected_ && Clock::now() - *connected_ >= kLongestPause) Succeeded();
+  connected_.reset();
   why_ = std::move(why);
   return false;
 }
 
 milliseconds MqttConnection::AfterFailure() {
   if (said_.size() < kMostReasons && said_.insert(why_).second) {
+    is_told_ = false;
     Say(Event("broker_unreachable").Text("flows", destination_.text).Text("why", why_)
             .Text("what", "rows wait in the queue; tried again until it answers"));
   }

@@ -46,6 +46,8 @@ class MqttConnection {
   static void OnLog(mosquitto* client, void* self, int level, const char* text);
   std::string Reason(int outcome);
   bool IsTurnedAway() const;
+  void Confirmed(int message_id, int code);
+  void Succeeded();
   bool Lose(std::string why);
 
   const FlowDestination& destination_;
@@ -55,7 +57,9 @@ class MqttConnection {
   std::unique_ptr<mosquitto, void (*)(mosquitto*)> client_;
   OnConfirmed on_confirmed_;
   bool is_connected_ = false;
+  bool is_told_ = false;  // that it is connected, since the last word that it is not
   std::chrono::steady_clock::time_point opened_;
+  std::optional<std::chrono::steady_clock::time_point> connected_;  // since when, until it is lost
   std::size_t attempts_ = 0;  // since the last success
   std::string logged_;        // the library's last complaint
   std::string why_;           // of the latest failure

@@ -295,6 +295,49 @@ def test_a_segment_cut_short_is_named(site, store) -> None:
     assert 0 < found["packets"] < 3000
 
 
+@pytest.fixture(params=[False, True], ids=["by index", "verified"])
+def verify(request) -> bool:
+    return request.param
+
+
+@pytest.fixture
+def many_frames(site, capture, pcaps) -> tuple[Path, dict]:
+    """A segment of several frames that lie side by side, and its manifest."""
+    source, spool = site.folder / "many.pcap", site.folder / "many"
+    source.write_bytes(pcaps.pcap_bytes(pcaps.steady(3500, start_s=START_US / 1e6, size=1400)))
+    capture("-r", source, spool=spool)
+    (said,) = pcaps.manifests_in(spool)
+    assert len(said["frames"]) > 3
+    return spool / said["file"], said
+
+
+def test_of_a_segment_cut_short_all_frames_before_the_cut_are_delivered(site, many_frames, verify, pcaps) -> None:
+    segment, said = many_frames
+    os.truncate(segment, said["file_bytes"] - 100)
+    found = jobs.find_packets(Query(), site.out, places=[segment.parent], verify=verify)
+    last = said["frames"][-1]
+    kept = said["packets"] - last["packets"]
+    assert found["packets"] == kept
+    assert pcaps.read_pcap(site.out.read_bytes())[1] == pcaps.read_pcap((site.folder / "many.pcap").read_bytes())[1][:kept]
+    gave = f"gave {last['length'] - 100} of {last['length']} bytes; was it cut?"
+    assert found["damaged"] == [f"{segment}:{last['offset']}: {gave}"]
+    early = jobs.find_packets(Query(end_us=START_US), site.out, places=[segment.parent], verify=verify)
+    assert (early["packets"], len(early["damaged"])) == (1, verify)  # the digest of all of it is not what was promised
+
+
+def test_of_a_stored_segment_cut_short_all_frames_before_the_cut_are_delivered(site, many_frames, monkeypatch, verify) -> None:
+    segment, said = many_frames
+    monkeypatch.setenv("WEIR_STORE", str(site.folder / "cut"))
+    monkeypatch.setenv("WEIR_SPOOL", str(segment.parent))
+    jobs.collect(jobs.waiting())
+    (stored,) = (site.folder / "cut").rglob("*.zst")
+    os.truncate(stored, said["file_bytes"] - 100)
+    found = jobs.find_packets(Query(), site.out, verify=verify)
+    assert found["packets"] == said["packets"] - said["frames"][-1]["packets"]
+    assert len(found["damaged"]) == 1
+    assert f"from {said['frames'][-1]['offset']} on" in found["damaged"][0]
+
+
 @pytest.mark.parametrize("how", ["gone", "unsound", "nested", "timeless", "without half its index"])
 def test_without_an_index_the_whole_segment_is_read_and_that_is_said(site, store, how) -> None:
     key = next(key for key in store.keys("1_packets/west/") if key.endswith(".json"))

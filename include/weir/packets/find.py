@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from weir.errors import AbsentError, CaptureError
@@ -111,8 +111,8 @@ def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: C
         if chosen == ():
             continue
         try:
-            head = _head(segment, chosen, cost)
-            form = _form(segment, chosen, head)
+            head = _head(segment, cost)
+            form = _form(segment, head)
         except (CaptureError, AbsentError) as error:
             cost.damaged.append(_named(error, segment, 0))
             continue
@@ -134,18 +134,16 @@ def _chosen(segment: Segment, queries: Sequence[Query]) -> tuple[Frame, ...] | N
     return None if segment.whole_because else frames(known, queries)
 
 
-def _head(segment: Segment, chosen: tuple[Frame, ...] | None, cost: Cost) -> bytes:
+def _head(segment: Segment, cost: Cost) -> bytes:
     """The frame with the capture header, or as much of the file as surely has it."""
-    is_indexed = segment.manifest is not None and chosen is not None
-    size = segment.manifest.frames[0].offset if segment.manifest and is_indexed else segment.file_bytes
+    size = segment.manifest.frames[0].offset if segment.manifest else segment.file_bytes
     return _fetch(segment, 0, min(size, HEAD_BYTES), cost)
 
 
-def _form(segment: Segment, chosen: tuple[Frame, ...] | None, packed: bytes) -> Form | None:
+def _form(segment: Segment, packed: bytes) -> Form | None:
     """The capture header; None for a segment without packets."""
-    is_indexed = segment.manifest is not None and chosen is not None
     head = first_bytes(packed)
-    if not head and not is_indexed:
+    if not head and not segment.manifest:
         return None
     form = Form.read(head)
     if segment.manifest and form.link_type != segment.manifest.link_type:
@@ -197,22 +195,31 @@ def _read(run: _Run, queries: Sequence[Query], cost: Cost) -> Iterator[tuple[int
     if not run.frames:
         yield from ((0, packet) for packet in _read_whole(run.opened, queries, cost))
         return
-    begin, end = run.frames[0].offset, run.frames[-1].offset + run.frames[-1].length
-    try:
-        if any(frame.length > MOST_PACKED for frame in run.frames):
-            raise CaptureError(f"a frame has more than {MOST_PACKED} bytes; no sensor made it")
-        packed = _fetch(segment, begin, end - begin, cost)
-    except (CaptureError, AbsentError) as error:
-        cost.damaged.append(_named(error, segment, begin))
-        return
-    for frame in run.frames:
+    for frame, packed in _packed(run, cost):
         try:
-            wanted = _believed(packed[frame.offset - begin :][: frame.length], frame, form, queries)
+            wanted = _believed(packed, frame, form, queries)
         except CaptureError as error:
             cost.damaged.append(_named(error, segment, frame.offset))
             continue
         cost.frames_read += 1
         yield from ((frame.offset, packet) for packet in wanted)
+
+
+def _packed(run: _Run, cost: Cost) -> Iterator[tuple[Frame, bytes]]:
+    """The frames of a run, fetched at once; where that fails, one by one, so that only those are lost that are not there."""
+    begin, end = run.frames[0].offset, run.frames[-1].offset + run.frames[-1].length
+    try:
+        if any(frame.length > MOST_PACKED for frame in run.frames):
+            raise CaptureError(f"a frame has more than {MOST_PACKED} bytes; no sensor made it")
+        packed = _fetch(run.opened.segment, begin, end - begin, cost)
+    except (CaptureError, AbsentError) as error:
+        if len(run.frames) == 1:
+            cost.damaged.append(_named(error, run.opened.segment, begin))
+            return
+        for frame in run.frames:
+            yield from _packed(replace(run, frames=(frame,)), cost)
+        return
+    yield from ((frame, packed[frame.offset - begin :][: frame.length]) for frame in run.frames)
 
 
 def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query]) -> list[Packet]:
@@ -231,19 +238,33 @@ def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query])
 
 
 def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
-    segment, form, head = opened.segment, opened.form, opened.head
+    segment, form, said = opened.segment, opened.form, opened.segment.manifest
     try:
-        rest = segment.file_bytes - len(head)
-        packed = head + (_fetch(segment, len(head), rest, cost) if rest else b"")
-        said, digest = segment.manifest, hashlib.sha256(packed).hexdigest()
+        packed = _rest(opened, cost)
+    except (CaptureError, AbsentError) as error:
+        named = len(cost.damaged)
+        for run in _runs(0, replace(opened, frames=frames(said, queries))) if said else ():
+            yield from (packet for _, packet in _read(run, queries, cost))
+        if len(cost.damaged) == named:  # what is gone is in no frame that was asked for
+            cost.damaged.append(_named(error, segment, 0))
+        return
+    try:
+        digest = hashlib.sha256(packed).hexdigest()
         if said and (len(packed), digest) != (said.file_bytes, said.sha256):
             words = f"its manifest says {said.file_bytes} with {said.sha256}"
             raise CaptureError(f"has {len(packed)} bytes with sha256 {digest}, {words}; it was changed")
         for packet in form.streamed(packed):
             if takes(queries, form.link_type, packet.time_ns // NS_PER_US, packet.data, packet.length):
                 yield packet
-    except (CaptureError, AbsentError) as error:
+    except CaptureError as error:
         cost.damaged.append(_named(error, segment, 0))
+
+
+def _rest(opened: Opened, cost: Cost) -> bytes:
+    """All of a segment, of which its head was read before; CaptureError or AbsentError where its manifest says more."""
+    segment, said = opened.segment, opened.segment.manifest
+    rest = max(segment.file_bytes, said.file_bytes if said else 0) - len(opened.head)
+    return opened.head + (_fetch(segment, len(opened.head), rest, cost) if rest else b"")
 
 
 def _fetch(segment: Segment, offset: int, length: int, cost: Cost) -> bytes:

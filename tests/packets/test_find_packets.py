@@ -325,6 +325,61 @@ def test_of_a_segment_cut_short_all_frames_before_the_cut_are_delivered(site, ma
     assert (early["packets"], len(early["damaged"])) == (1, verify)  # the digest of all of it is not what was promised
 
 
+@pytest.mark.parametrize("damage", ["its bytes", "its checksum", "its magic", "a block's head"])
+def test_without_manifest_a_damaged_frame_is_named_and_all_others_are_delivered(site, many_frames, damage, pcaps) -> None:
+    segment, said = many_frames
+    _, bad, *_ = said["frames"]
+    places = {"its bytes": bad["length"] // 2, "its checksum": bad["length"] - 1, "its magic": 0, "a block's head": 9}
+    whole = bytearray(segment.read_bytes())
+    whole[bad["offset"] + places[damage]] ^= 0x10
+    lone = site.folder / "lone.pcap.zst"
+    lone.write_bytes(whole)
+    found = jobs.find_packets(Query(), site.out, places=[lone])
+    assert [one.split(": ")[0] for one in found["damaged"]] == [f"{lone}:{bad['offset']}"]
+    first, packets = said["frames"][0]["packets"], pcaps.read_pcap((site.folder / "many.pcap").read_bytes())[1]
+    assert pcaps.read_pcap(site.out.read_bytes())[1] == packets[:first] + packets[first + bad["packets"] :]
+
+
+def test_without_manifest_a_cut_frame_is_named_and_those_before_are_delivered(site, many_frames) -> None:
+    segment, said = many_frames
+    last, lone = said["frames"][-1], site.folder / "lone.pcap.zst"
+    for kept in (last["length"] - 1, last["length"] // 2, 12, 5, 3):
+        lone.write_bytes(segment.read_bytes()[: last["offset"] + kept])
+        found = jobs.find_packets(Query(), site.out, places=[lone])
+        assert [one.split(": ")[0] for one in found["damaged"]] == [f"{lone}:{last['offset']}"]
+        assert found["packets"] == said["packets"] - last["packets"]
+
+
+@pytest.mark.parametrize("options", [["--check"], ["--no-check"]])
+def test_a_foreign_capture_in_one_large_frame_is_read_as_far_as_it_goes(site, many_frames, options, pcaps) -> None:
+    source, lone = site.folder / "many.pcap", site.folder / "lone.pcap.zst"
+    packed = subprocess.run(["zstd", "-q", "-c", "-1", *options, source], check=True, capture_output=True).stdout
+    lone.write_bytes(packed)
+    found = jobs.find_packets(Query(), site.out, places=[lone])
+    assert (found["packets"], found["damaged"]) == (3500, [])
+    lone.write_bytes(packed[: len(packed) * 3 // 4])
+    found = jobs.find_packets(Query(), site.out, places=[lone])
+    assert 1500 < found["packets"] < 3500
+    assert len(found["damaged"]) == 1
+    assert pcaps.read_pcap(source.read_bytes())[1][: found["packets"]] == pcaps.read_pcap(site.out.read_bytes())[1]
+
+
+def test_records_may_reach_from_frame_to_frame_of_a_foreign_capture(site, pcaps) -> None:
+    plain, lone = (site.folder / "east.pcap").read_bytes(), site.folder / "lone.pcap.zst"
+    parts = [
+        subprocess.run(["zstd", "-q", "-c"], input=plain[i : i + 99_999], check=True, capture_output=True).stdout
+        for i in range(0, len(plain), 99_999)
+    ]
+    lone.write_bytes(b"".join(parts))
+    assert jobs.find_packets(Query(), site.out, places=[lone])["damaged"] == []
+    assert site.out.read_bytes() == plain
+    parts[2] = parts[2][:500] + bytes([parts[2][500] ^ 1]) + parts[2][501:]
+    lone.write_bytes(b"".join(parts))
+    found = jobs.find_packets(Query(), site.out, places=[lone])
+    assert [one.split(": ")[0] for one in found["damaged"]] == [f"{lone}:{len(parts[0]) + len(parts[1])}"]
+    assert plain[: 2 * 99_999].startswith(site.out.read_bytes())
+
+
 def test_of_a_stored_segment_cut_short_all_frames_before_the_cut_are_delivered(site, many_frames, monkeypatch, verify) -> None:
     segment, said = many_frames
     monkeypatch.setenv("WEIR_STORE", str(site.folder / "cut"))

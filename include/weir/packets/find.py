@@ -253,7 +253,7 @@ def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterato
         if said and (len(packed), digest) != (said.file_bytes, said.sha256):
             words = f"its manifest says {said.file_bytes} with {said.sha256}"
             raise CaptureError(f"has {len(packed)} bytes with sha256 {digest}, {words}; it was changed")
-        for packet in form.streamed(packed):
+        for packet in form.streamed(packed, lambda offset, error: cost.damaged.append(_named(error, segment, offset))):
             if takes(queries, form.link_type, packet.time_ns // NS_PER_US, packet.data, packet.length):
                 yield packet
     except CaptureError as error:

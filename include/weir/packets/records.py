@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from weir.errors import CaptureError
+from weir.packets.frames import pieces
 from weir.packets.manifest import FRAME_BYTES, HEADER_BYTES
 
 NS_PER_US = 1_000
@@ -17,7 +18,6 @@ MOST_CAPTURED = 1 << 20
 _HEADER = struct.Struct("<IHHiIII")
 _RECORD = struct.Struct("<IIII")
 _MICROSECONDS, _NANOSECONDS = 0xA1B2C3D4, 0xA1B23C4D
-_CHUNK = 1 << 18
 
 
 class Packet(NamedTuple):
@@ -65,11 +65,24 @@ class Form:
             yield self._packet(raw, at, end)
             at = end
 
-    def streamed(self, packed: bytes) -> Iterator[Packet]:
-        """The packets of a whole packed capture; CaptureError where it breaks, after those before."""
-        left, is_begun = b"", False
-        for chunk in _unpacked(packed):
-            left += chunk
+    def streamed(self, packed: bytes, broken: Callable[[int, CaptureError], None]) -> Iterator[Packet]:
+        """The packets of a whole packed capture; CaptureError where it breaks, after those before.
+
+        A frame that is damaged goes to ``broken`` with its place. What follows is read on where records
+        do not reach from frame to frame, as in a sensor's segments; without a sound first frame nothing is.
+        """
+        left, is_begun, is_damaged = b"", False, False
+        for offset, piece in pieces(packed):
+            if isinstance(piece, CaptureError):
+                broken(offset, piece)
+                is_damaged = True
+                if left or not is_begun:
+                    return
+                continue
+            if is_damaged:
+                yield from list(self.packets(piece))
+                continue
+            left += piece
             at = 0 if is_begun else HEADER_BYTES
             is_begun = True
             while at < len(left) and (end := _end(left, at)) <= len(left):
@@ -93,17 +106,6 @@ def _end(raw: bytes, at: int) -> int:
     if captured > MOST_CAPTURED:
         raise CaptureError(f"a record claims {captured} bytes; was it changed?")
     return at + _RECORD.size + captured
-
-
-def _unpacked(packed: bytes) -> Iterator[bytes]:
-    import pyarrow as pa
-
-    stream = pa.CompressedInputStream(pa.BufferReader(packed), "zstd")
-    try:
-        while chunk := stream.read(_CHUNK):
-            yield chunk
-    except OSError as error:
-        raise CaptureError(f"is no whole zstd ({error})") from error
 
 
 def first_bytes(packed: bytes) -> bytes:

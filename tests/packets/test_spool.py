@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from weir import jobs
 from weir.errors import CaptureError
 from weir.packets import spool
 
@@ -142,3 +143,45 @@ def test_nothing_that_was_set_aside_is_overwritten(folder):
         spool.set_aside(folder / "odd", text.decode())
     kept = {path.name: path.read_bytes() for path in (folder / "refused").iterdir() if not path.name.endswith(".reason")}
     assert kept == {"odd": b"one", "odd.1": b"two", "odd.2": b"three"}
+
+
+def dropped(path: Path) -> None:
+    """What a sensor does with its oldest segment when the spool is full."""
+    path.unlink(missing_ok=True)
+    path.with_name(path.name.replace(".json", ".pcap.zst")).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("moment", ["read", "_refuse_link", "set_aside", "acknowledge"])
+def test_a_segment_that_its_sensor_drops_while_it_is_collected_is_no_mistake(folder, tmp_path, monkeypatch, moment):
+    monkeypatch.setenv("WEIR_SPOOL", str(folder))
+    monkeypatch.setenv("WEIR_STORE", str(tmp_path / "store"))
+    first, *others = spool.sealed(folder)
+    segment = first.with_name(first.name.replace(".json", ".pcap.zst"))
+    if moment == "set_aside":
+        segment.write_bytes(b"damaged")
+    then = getattr(spool, moment)
+
+    def drop_before(path: Path, *arguments):
+        if path == (segment if moment == "_refuse_link" else first):
+            dropped(first)
+        return then(path, *arguments)
+
+    monkeypatch.setattr(spool, moment, drop_before)
+    counts = jobs.collect(jobs.waiting())
+    assert counts["refused"] == []
+    assert not list(folder.glob("refused/*"))
+    assert spool.sealed(folder) == []
+    assert len(list(tmp_path.glob("store/1_packets/*/*/*.zst"))) == len(others) + (moment == "acknowledge")
+    assert jobs.collect(jobs.waiting())["packets"] == 0
+    assert len(list(folder.glob("*.ack"))) == len(others)
+
+
+def test_a_manifest_that_is_a_link_to_nowhere_is_set_aside(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("WEIR_SPOOL", str(folder))
+    monkeypatch.setenv("WEIR_STORE", str(tmp_path / "store"))
+    first = spool.sealed(folder)[0]
+    first.unlink()
+    first.symlink_to("nowhere")
+    (words,) = jobs.collect(jobs.waiting())["refused"]
+    assert words.startswith(f"{first}: is a link")
+    assert (folder / "refused" / first.name).is_symlink()

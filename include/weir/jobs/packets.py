@@ -29,7 +29,8 @@ def collect(manifests: Sequence[str]) -> Counts:
     """Bring sealed segments from the spool into the store.
 
     A segment leaves the spool only after its bytes were read back from the store and hashed. One
-    that cannot be believed is set aside in the spool with the reason; the others go on.
+    that cannot be believed is set aside in the spool with the reason; the others go on. So they do
+    where the sensor, in want of room, drops one meanwhile: its next manifest has the counts.
     """
     from weir.packets import spool
 
@@ -37,17 +38,17 @@ def collect(manifests: Sequence[str]) -> Counts:
     touched: set[str] = set()
     refused: list[str] = []
     packets = 0
-    for name in manifests:
-        if not Path(name).exists():
-            continue  # an earlier try of this task acknowledged it
+    for path in map(Path, manifests):
         try:
-            manifest, whole = spool.read(Path(name))
-        except CaptureError as error:
-            spool.set_aside(Path(name), str(error))
-            refused.append(str(error))
+            manifest, whole = spool.read(path)
+            manifest_bytes = path.read_bytes()
+        except (CaptureError, FileNotFoundError) as error:
+            # An earlier try of this task may have acknowledged it.
+            if not spool.is_gone(path) and spool.set_aside(path, str(error)):
+                refused.append(str(error))
             continue
-        _keep(store, manifest, whole, Path(name).read_bytes())
-        spool.acknowledge(Path(name), manifest.sha256)
+        _keep(store, manifest, whole, manifest_bytes)
+        spool.acknowledge(path, manifest.sha256)
         touched.add(manifest.unit)
         packets += manifest.packets
     return {"segments": len(manifests) - len(refused), "packets": packets, "refused": refused, "units": sorted(touched)}

@@ -63,12 +63,17 @@ def read(manifest_path: Path) -> tuple[Manifest, bytes]:
 def acknowledge(manifest_path: Path, sha256: str) -> None:
     """Say that the segment with this ``sha256`` is safe elsewhere, and take it out of the spool.
 
-    The acknowledgement is on the disk before anything is removed. Saying it twice does no harm;
-    CaptureError where the manifest names another sha256.
+    The acknowledgement is on the disk before anything is removed. Saying it twice does no harm, nor
+    of a segment that the sensor dropped meanwhile; CaptureError where the manifest names another sha256.
     """
     ack = _sibling(manifest_path, ACK_SUFFIX)
     if not ack.exists():
-        promised = Manifest.read(manifest_path).sha256
+        try:
+            promised = Manifest.read(manifest_path).sha256
+        except CaptureError:
+            if is_gone(manifest_path):
+                return
+            raise
         if promised != sha256:
             raise CaptureError(f"{manifest_path}: acknowledged was {sha256}, but its segment is {promised}; collect it again")
         _write(ack, json.dumps({"sha256": sha256}).encode() + b"\n")
@@ -77,8 +82,13 @@ def acknowledge(manifest_path: Path, sha256: str) -> None:
     _flush_folder(manifest_path.parent)
 
 
-def set_aside(path: Path, reason: str) -> Path:
-    """Move a manifest and its segment, or any other file, to ``refused/``; returns where it is now.
+def is_gone(manifest_path: Path) -> bool:
+    """Whether a segment left the spool: it was acknowledged, or the sensor dropped it, which removes the manifest first."""
+    return not (manifest_path.exists() or manifest_path.is_symlink())
+
+
+def set_aside(path: Path, reason: str) -> Path | None:
+    """Move a manifest and its segment, or any other file, to ``refused/``; returns where it is now, None where it is gone.
 
     ``reason`` is written beside it, as one line. Nothing that lies there is overwritten.
     """
@@ -86,10 +96,15 @@ def set_aside(path: Path, reason: str) -> Path:
     refused.mkdir(exist_ok=True)
     segment = _sibling(path, SEGMENT_SUFFIX)
     target = _free(refused / path.name)
-    _write(target.with_name(target.name + ".reason"), " ".join(reason.split()).encode() + b"\n")
-    if path.name.endswith(MANIFEST_SUFFIX) and segment.exists():
-        segment.rename(_free(refused / segment.name))
-    path.rename(target)
+    words = target.with_name(target.name + ".reason")
+    _write(words, " ".join(reason.split()).encode() + b"\n")
+    try:
+        if path.name.endswith(MANIFEST_SUFFIX) and segment.exists():
+            segment.rename(_free(refused / segment.name))
+        path.rename(target)
+    except FileNotFoundError:  # the sensor dropped it meanwhile
+        words.unlink()
+        return None
     _flush_folder(refused)
     _flush_folder(path.parent)
     return target

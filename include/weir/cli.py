@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TextIO
 
 import typer
 
-from weir.errors import CaptureError, SettingsError, WeirError
+from weir.errors import CaptureError, SettingsError, StoreError, WeirError
 
 app = typer.Typer(
     add_completion=False,
@@ -104,7 +104,7 @@ def packets(
     end: Annotated[str | None, typer.Option(help="Not after this time.")] = None,
     sensor: Annotated[str, typer.Option(help="Only what this sensor saw.")] = "",
     link_type: Annotated[int | None, typer.Option(help="Only packets of this LINKTYPE, where there are several.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first N.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N.", min=1, max=sys.maxsize)] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read whole segments and check their sha256.")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="pcap file to write; - is standard output.")] = Path("-"),
     as_json: AsJson = False,
@@ -142,9 +142,12 @@ def packets(
             limit=limit,
             verify=verify,
         )
-    except BrokenPipeError:  # whoever reads has enough, such as tcpdump -c 5
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
+    except (BrokenPipeError, StoreError) as error:
+        if is_stream:  # what is still to be written is not tried again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever reads has enough, such as tcpdump -c 5
+            return
+        raise
     say(found, as_json, sys.stderr if is_stream else sys.stdout)
     if found["damaged"]:
         raise CaptureError(f"packets: {len(found['damaged'])} parts could not be read, see damaged; all others were delivered")

@@ -521,6 +521,17 @@ def test_a_file_that_cannot_be_written_leaves_nothing(site) -> None:
     assert set(site.folder.iterdir()) == before
 
 
+@pytest.mark.parametrize("limit", [1, 3000])  # of which one is seen to fail only when all is flushed
+def test_a_standard_output_that_cannot_be_written_is_told(site, limit) -> None:
+    command = [sys.executable, "-m", "weir.cli", "packets", site.spool, "--limit", str(limit)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 4
+    words = "packets: cannot be written: No space left on device; free space or name a file with --out"
+    assert done.stderr.count("\n") == 1
+    assert words in done.stderr
+
+
 @pytest.mark.parametrize(("make", "words"), [(Path.mkdir, "a folder"), (os.mkfifo, "a pipe")])
 def test_what_is_no_regular_file_is_refused_before_anything_is_read(site, make, words) -> None:
     make(site.out)
@@ -595,6 +606,7 @@ def test_the_command_exits_with_6_where_something_was_damaged(site) -> None:
         (["--start", "yesterday"], "--start 'yesterday': not a time; write it as"),
         (["--start", "2024-03-04T10", "--end", "2024-03-04T09"], "--end 2024-03-04T09 lies before --start 2024-03-04T10"),
         (["--community-id", "1:x"], "'1:x': not a Community ID"),
+        (["--limit", "9" * 21], "is not in the range"),
         (["--one-way"], "--one-way says which way of --flow"),
         (["--port", "-1"], "--port -1: not a port; give a number from 0 to 65535"),
         (["--port", "53", "--port", "65536"], "--port 65536: not a port"),

@@ -315,9 +315,13 @@ def _of_one_link_type(opened: Sequence[Opened], link_type: int | None) -> list[O
 def _write(out: Path | BinaryIO, pieces: Iterator[bytes]) -> None:
     """Stream the packets out; a file appears whole under its name or not at all."""
     if not isinstance(out, Path):
-        for piece in pieces:
-            out.write(piece)
-        out.flush()
+        try:
+            out.writelines(pieces)
+            out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StoreError(f"packets: cannot be written: {error.strerror}; free space or name a file with --out") from error
         return
     try:
         with whole_file(out) as hidden, hidden.open("wb") as file:

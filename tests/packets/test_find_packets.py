@@ -495,6 +495,22 @@ def test_what_was_set_aside_and_what_is_unfinished_is_left_out(site) -> None:
     assert found["damaged"] == []
 
 
+def test_pipes_and_folders_with_names_of_segments_are_left_out(site) -> None:
+    everything = jobs.find_packets(Query(), site.out, places=[site.spool])
+    segment = next(site.spool.glob("east*-000002.pcap.zst"))
+    os.mkfifo(site.spool / "pipe.pcap.zst")
+    os.mkfifo(site.spool / segment.name.replace("000002.pcap.zst", "999999.json"))
+    (site.spool / "folder.pcap.zst").mkdir()
+    paper = segment.with_name(segment.name.replace(".pcap.zst", ".json"))
+    paper.unlink()
+    os.mkfifo(paper)
+    found = jobs.find_packets(Query(), site.out, places=[site.spool])
+    assert (found["packets"], found["segments"], found["damaged"]) == (3000, everything["segments"], [])
+    assert found["read_whole"] == [f"{segment}: there is no manifest beside it, so all of it is read"]
+    with pytest.raises(CaptureError, match=r"pipe\.pcap\.zst: is no regular file"):
+        jobs.find_packets(Query(), site.out, places=[site.spool / "pipe.pcap.zst"])
+
+
 def test_places_without_segments_are_refused(site) -> None:
     (site.folder / "none").mkdir()
     for place in (site.folder / "none", site.folder / "absent", site.whole):

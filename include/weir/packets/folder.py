@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _STORED = re.compile(r"[0-9a-f]{64}")  # the name of a segment in the store
 def segments(paths: Sequence[Path]) -> tuple[list[Segment], list[str]]:
     """All segments below some folders, or named themselves; and what is missing, in sentences.
 
-    Left out are hidden files, links, and what was set aside in ``refused/``. Raises CaptureError
+    Left out are hidden files, links, what is no regular file, and what was set aside in ``refused/``. Raises CaptureError
     where a path is not there, or nothing is below it.
     """
     found: dict[Path, Segment] = {}
@@ -34,7 +35,8 @@ def segments(paths: Sequence[Path]) -> tuple[list[Segment], list[str]]:
 
 
 def _of_folder(folder: Path) -> tuple[list[tuple[Path, Segment]], list[Path]]:
-    files = sorted(path for path in folder.rglob("*") if _is_visible(path.relative_to(folder)) and not path.is_symlink())
+    below = (path for path in folder.rglob("*") if _is_visible(path.relative_to(folder)))
+    files = sorted(path for path in below if path.is_file() and not path.is_symlink())
     whole = [_of_file(path) for path in files if path.name.endswith(SEGMENT_SUFFIX)]
     names = {path for path, _ in whole}
     manifests = [path for path in files if path.suffix == MANIFEST_SUFFIX and _is_stem(path.stem)]
@@ -53,9 +55,12 @@ def _of_file(path: Path) -> tuple[Path, Segment]:
     if not path.name.endswith(SEGMENT_SUFFIX):
         raise CaptureError(f"{path}: is no segment and no folder of segments; give a spool, or NAME{SEGMENT_SUFFIX}")
     try:
-        size = path.stat().st_size
+        facts = path.stat()
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror}; no such segment is here") from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise CaptureError(f"{path}: is no regular file; copy what it gives into one")
+    size = facts.st_size
     manifest, why_not = _manifest(path.with_name(path.name.removesuffix(SEGMENT_SUFFIX) + MANIFEST_SUFFIX))
 
     def fetch(offset: int, length: int) -> bytes:
@@ -71,7 +76,7 @@ def _of_file(path: Path) -> tuple[Path, Segment]:
 
 def _manifest(path: Path) -> tuple[Manifest | None, str]:
     """A manifest, or why there is none."""
-    if not path.exists():
+    if not path.is_file():
         return None, "there is no manifest beside it, so all of it is read"
     try:
         return Manifest.read(path), ""

@@ -350,6 +350,28 @@ def test_without_manifest_a_cut_frame_is_named_and_those_before_are_delivered(si
         assert found["packets"] == said["packets"] - last["packets"]
 
 
+@pytest.mark.parametrize("kept", [0, 3, 4, 6, 9, 12, 20])
+def test_a_lone_segment_cut_before_its_first_packet_is_named(site, kept) -> None:
+    lone = site.folder / "lone.pcap.zst"
+    lone.write_bytes(next(site.spool.glob("*.zst")).read_bytes()[:kept])
+    done = weir(lone, "-o", site.out, "--json")
+    assert done.returncode == 6
+    assert [one.split(": ")[0] for one in json.loads(done.stdout)["damaged"]] == [f"{lone}:0"]
+
+
+def test_a_lone_segment_without_packets_is_no_mistake_but_one_that_was_cut_is(site, capture) -> None:
+    capture("-r", site.whole, "-f", "host 192.0.2.1", "--rotate-seconds", 10**6, spool=site.folder / "empty")
+    segments = sorted((site.folder / "empty").glob("*.zst"))
+    assert segments
+    lone = site.folder / "lone.pcap.zst"
+    whole = segments[0].read_bytes()
+    lone.write_bytes(whole)
+    found = jobs.find_packets(Query(), site.out, places=[lone])
+    assert (found["packets"], found["damaged"]) == (0, [])
+    lone.write_bytes(whole[:-1])
+    assert len(jobs.find_packets(Query(), site.out, places=[lone])["damaged"]) == 1
+
+
 @pytest.mark.parametrize("options", [["--check"], ["--no-check"]])
 def test_a_foreign_capture_in_one_large_frame_is_read_as_far_as_it_goes(site, many_frames, options, pcaps) -> None:
     source, lone = site.folder / "many.pcap", site.folder / "lone.pcap.zst"

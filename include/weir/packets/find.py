@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from weir.errors import AbsentError, CaptureError
+from weir.packets.frames import holds_nothing
 from weir.packets.index import may_hold
 from weir.packets.manifest import FRAME_BYTES, Frame, Manifest
 from weir.packets.query import Query, takes
@@ -143,7 +144,7 @@ def _head(segment: Segment, cost: Cost) -> bytes:
 def _form(segment: Segment, packed: bytes) -> Form | None:
     """The capture header; None for a segment without packets."""
     head = first_bytes(packed)
-    if not head and not segment.manifest:
+    if not head and not segment.manifest and holds_nothing(packed):
         return None
     form = Form.read(head)
     if segment.manifest and form.link_type != segment.manifest.link_type:

@@ -37,6 +37,11 @@ def pieces(packed: bytes) -> Iterator[tuple[int, bytes | CaptureError]]:
             at = packed.find(_MAGIC, at + 1) if bad < MOST_BEGINNINGS else -1
 
 
+def holds_nothing(packed: bytes) -> bool:
+    """Whether this is a whole skippable frame, as is a segment without packets; one that was cut is none."""
+    return packed[1:4] == _SKIPPABLE and _end(packed, 0)[0] == len(packed)
+
+
 def _end(packed: bytes, at: int) -> tuple[int, bool]:
     """Where the frame at ``at`` ends, which is behind the end of what was cut, and whether it has a checksum."""
     head = packed[at : at + 8]

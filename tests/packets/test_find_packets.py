@@ -147,6 +147,30 @@ def test_of_a_span_of_time_only_its_hours_are_listed(site, store) -> None:
     assert east["segments"] == len(keys) < found["segments"]
 
 
+def test_a_segment_given_twice_is_read_once_and_its_copy_is_named(site) -> None:
+    copies = site.folder / "copies"
+    shutil.copytree(site.spool, copies)
+    once = jobs.find_packets(Query(), site.out, places=[site.spool])
+    found = jobs.find_packets(Query(), site.out, places=[site.spool, copies])
+    assert site.out.read_bytes() == by_tcpdump(site.whole)
+    assert (found["packets"], once["twice"]) == (3000, [])
+    names = [path.name for path in sorted(site.spool.glob("*.zst"))]
+    assert found["twice"] == [
+        f"{site.spool / name}: is the segment that is read as {copies / name}, by its manifest" for name in names
+    ]
+
+
+def test_a_copy_is_read_where_the_other_has_lost_its_beginning(site) -> None:
+    copies = site.folder / "zcopies"  # behind the spool by name
+    shutil.copytree(site.spool, copies)
+    victim = next(site.spool.glob("*.zst"))
+    victim.write_bytes(b"")
+    found = jobs.find_packets(Query(), site.out, places=[site.spool, copies])
+    assert site.out.read_bytes() == by_tcpdump(site.whole)
+    assert [one.split(":")[0] for one in found["damaged"]] == [str(victim)]
+    assert len(found["twice"]) == len(list(copies.glob("*.zst"))) - 1
+
+
 def test_a_sensor_is_found_alone(site, store) -> None:
     found = jobs.find_packets(Query(), site.out, sensor="east")
     assert site.out.read_bytes() == by_tcpdump(site.folder / "east.pcap")

@@ -54,7 +54,7 @@ class Segment:
 
 @dataclass
 class Cost:
-    """What a search took. Bytes are compressed; ``damaged`` and ``read_whole`` are sentences."""
+    """What a search took. Bytes are compressed; ``damaged``, ``read_whole`` and ``twice`` are sentences."""
 
     packets: int = 0
     segments: int = 0
@@ -66,6 +66,7 @@ class Cost:
     fetches: int = 0
     read_whole: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,19 @@ def _may_hold(frame: Frame, query: Query) -> bool:
 
 
 def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: Cost) -> list[Opened]:
-    """Look at indexes and capture headers; what cannot be read is named in ``cost.damaged``."""
+    """Look at indexes and capture headers; what cannot be read is named in ``cost.damaged``, copies in ``cost.twice``."""
     opened = []
+    known: dict[str, str] = {}
     for segment in sorted(segments, key=lambda one: one.place):
         cost.segments += 1
         cost.bytes_stored += segment.file_bytes
         cost.frames += len(segment.manifest.frames) if segment.manifest else 0
         chosen = _chosen(segment, queries)
         if chosen == ():
+            continue
+        digest = segment.manifest.sha256 if segment.manifest else ""
+        if digest in known:
+            cost.twice.append(f"{segment.name}: is the segment that is read as {known[digest]}, by its manifest")
             continue
         try:
             head = _head(segment, cost)
@@ -121,6 +127,8 @@ def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: C
             cost.read_whole.append(f"{segment.name}: {segment.whole_because}")
         if form:
             opened.append(Opened(segment, form, chosen, head))
+        if digest:
+            known[digest] = segment.name
     cost.segments_read = len(opened)
     return opened
 

@@ -1,10 +1,11 @@
 #include "first_bytes.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace weir {
 namespace {
+
+constexpr std::size_t kMostEarly = 8;
 
 void AppendTo(std::string* text, Bytes bytes) { text->append(reinterpret_cast<const char*>(bytes.data()), bytes.size()); }
 
@@ -13,24 +14,17 @@ void AppendTo(std::string* text, Bytes bytes) { text->append(reinterpret_cast<co
 bool FirstBytes::Add(const SegmentBytes& segment, std::size_t most) {
   if (!is_begun_) {
     is_begun_ = true;
-    next_sequence_ = segment.sequence - segment.missing;
+    next_sequence_ = segment.sequence - static_cast<std::uint32_t>(segment.ahead);
   }
   if (static_cast<std::int32_t>(segment.sequence - next_sequence_) > 0) {
-    if (early_.empty() && !is_over_) {
-      AppendTo(&early_, segment.captured.first(std::min(segment.captured.size(), most - bytes_.size())));
-      early_sequence_ = segment.sequence;
-      early_size_ = segment.size;
-    }
+    Keep(segment, most);
     return false;
   }
   if (!Append(segment, most)) {
     return false;
   }
-  if (!early_.empty() && static_cast<std::int32_t>(early_sequence_ - next_sequence_) <= 0) {
-    const std::string early = std::exchange(early_, {});
-    Append({AsBytes(early), early_sequence_, early_size_, 0}, most);
-  }
-  early_.resize(std::min(early_.size(), most - bytes_.size()));
+  AppendEarly(most);
+  Shorten(most - bytes_.size());
   return true;
 }
 
@@ -48,10 +42,56 @@ bool FirstBytes::Append(const SegmentBytes& segment, std::size_t most) {
   return true;
 }
 
-void FirstBytes::GiveUp() {
-  if (bytes_.empty()) {
-    bytes_ = std::exchange(early_, {});
+// What came early and is missing nothing before it any more.
+void FirstBytes::AppendEarly(std::size_t most) {
+  while (!early_.empty() && static_cast<std::int32_t>(early_.front().sequence - next_sequence_) <= 0) {
+    const Early early = std::move(early_.front());
+    early_.erase(early_.begin());
+    Append({AsBytes(early.bytes), early.sequence, early.size, 0}, most);
   }
+}
+
+void FirstBytes::Keep(const SegmentBytes& segment, std::size_t most) {
+  const std::size_t room = most - bytes_.size();
+  if (is_over_ || room == 0 || segment.captured.empty()) {
+    return;
+  }
+  const auto distance = [this](const Early& early) { return early.sequence - next_sequence_; };
+  const auto place = std::ranges::lower_bound(early_, segment.sequence - next_sequence_, {}, distance);
+  if (place != early_.end() && place->sequence == segment.sequence && place->size >= segment.size) {
+    return;
+  }
+  Early early{segment.sequence, segment.size, {}};
+  AppendTo(&early.bytes, segment.captured.first(std::min(segment.captured.size(), room)));
+  early_.insert(place, std::move(early));
+  Shorten(room);
+}
+
+// Forgets the farthest of what came early.
+void FirstBytes::Shorten(std::size_t room) {
+  std::size_t kept = 0;
+  for (const Early& early : early_) {
+    kept += early.bytes.size();
+  }
+  while (!early_.empty() && (kept > room || early_.size() > kMostEarly)) {
+    kept -= early_.back().bytes.size();
+    early_.pop_back();
+  }
+}
+
+void FirstBytes::GiveUp(std::size_t most) {
+  if (bytes_.empty() && !early_.empty()) {
+    next_sequence_ = early_.front().sequence;
+    AppendEarly(most);
+  }
+}
+
+std::size_t FirstBytes::capacity() const {
+  std::size_t bytes = bytes_.capacity() + early_.capacity() * sizeof(Early);
+  for (const Early& early : early_) {
+    bytes += early.bytes.capacity();
+  }
+  return bytes;
 }
 
 }  // namespace weir

@@ -38,13 +38,21 @@ inline std::uint64_t Hash(const FlowKey& key, const Seed& seed) {
   return Fold(HashAddresses(key, seed) ^ rest, seed.first);
 }
 
-// For identifiers, which must not depend on how a key is laid out.
-inline std::uint64_t IdentityHash(const FlowKey& key, const Seed& seed) {
-  const std::uint64_t rest = std::uint64_t{key.port_a} << 32 | std::uint64_t{key.port_b} << 16 | std::uint64_t{key.protocol} << 8 | key.ip_version;
-  return Fold(HashAddresses(key, seed) ^ rest, seed.first);
-}
-
 // The seed of identifiers that must be the same everywhere, for ever.
 inline constexpr Seed kIdentitySeed{0x9e3779b97f4a7c15, 0xd6e8feb86659fd93};
+
+// As Fold(), for numbers that somebody may choose who knows the seed: a factor of zero leaves the other one.
+inline std::uint64_t FoldKept(std::uint64_t left, std::uint64_t right) { return Fold(left, right) ^ left ^ right; }
+
+// For identifiers, which must not depend on how a key is laid out. `more` is what tells one of its flows from another.
+inline std::uint64_t IdentityHash(const FlowKey& key, std::uint64_t more) {
+  const auto [first, second] = kIdentitySeed;
+  const std::uint64_t rest = std::uint64_t{key.port_a} << 32 | std::uint64_t{key.port_b} << 16 | std::uint64_t{key.protocol} << 8 | key.ip_version;
+  std::uint64_t mixed = FoldKept(key.a.low ^ first, key.b.low ^ second);
+  if (key.ip_version == 6) {
+    mixed = FoldKept(mixed ^ key.a.high ^ second, key.b.high ^ first);
+  }
+  return Fold(mixed ^ rest, first ^ more);
+}
 
 }  // namespace weir

@@ -44,9 +44,6 @@ inline constexpr std::int64_t kFragmentLifeUs = 60'000'000;
 // Packets decoded together, so that the memory of their flows is fetched in parallel.
 inline constexpr std::size_t kBatch = 32;
 
-// A packet older than the newest one by more than this says that the clock was set back.
-inline constexpr std::int64_t kClockStepUs = 3'600'000'000;
-
 // The latest time believed: the end of the year 9999, the last one calendars can print.
 inline constexpr std::int64_t kLatestUs = 253'402'300'799'999'999;
 

@@ -273,8 +273,8 @@ std::string HeardOf(const Octets& message, const std::vector<std::pair<std::size
   for (const auto& [from, to] : parts) {
     const Bytes bytes = Bytes(message).subspan(from, to - from);
     const Stretch stretch{bytes, true, false, false, 40'000, port};
-    const auto missing = static_cast<std::uint32_t>(from - std::min(from, seen));
-    applications.Listen({stretch, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(bytes.size()), missing}, &index);
+    const std::int32_t ahead = static_cast<std::int32_t>(from) - static_cast<std::int32_t>(seen);
+    applications.Listen({stretch, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(bytes.size()), ahead}, &index);
     seen = std::max(seen, to);
   }
   const auto fields = applications.Take(index);

@@ -34,13 +34,11 @@ TEST(FirstBytes, AreTheMessageInAnyOrderOfThreePartsAcrossTheWrapOfNumbers) {
   do {
     FirstBytes first;
     SegmentBytes begin = Part(message, parts[0].first, parts[0].second, kBase);
-    begin.missing = static_cast<std::uint32_t>(parts[0].first);
+    begin.ahead = static_cast<std::int32_t>(parts[0].first);
     first.Add(begin, kMost);
     first.Add(Part(message, parts[1].first, parts[1].second, kBase), kMost);
     first.Add(Part(message, parts[2].first, parts[2].second, kBase), kMost);
-    const bool two_wait = parts[2].first == 0;  // of which one is kept
-    EXPECT_EQ(BytesOf(first).size(), two_wait ? parts[0].first == 9 ? 20u : 9u : 30u);
-    EXPECT_TRUE(std::equal(first.bytes().begin(), first.bytes().end(), message.begin()));
+    EXPECT_EQ(BytesOf(first), message);
   } while (std::ranges::next_permutation(parts).found);
 }
 
@@ -55,7 +53,7 @@ TEST(FirstBytes, AreAlwaysABeginningOfWhatWasSent) {
       const std::size_t from = random() % 99;
       const std::size_t to = from + 1 + random() % (100 - from);
       SegmentBytes part = Part(message, from, to, base, random() % 8 == 0 ? random() % (to - from) : 0);
-      part.missing = static_cast<std::uint32_t>(from);
+      part.ahead = static_cast<std::int32_t>(from);
       const std::size_t before = first.bytes().size();
       const bool was_over = first.is_over();
       const bool was_taken = first.Add(part, kMost);
@@ -64,6 +62,35 @@ TEST(FirstBytes, AreAlwaysABeginningOfWhatWasSent) {
     ASSERT_LE(first.bytes().size(), kMost);
     ASSERT_TRUE(std::equal(first.bytes().begin(), first.bytes().end(), message.begin()));
   }
+}
+
+TEST(FirstBytes, KeepTheNearestOfWhatCameEarly) {
+  const auto message = Message(60);
+  FirstBytes first;
+  const auto add = [&](std::size_t from, std::size_t to, std::uint32_t at) {
+    SegmentBytes part = Part(message, from, to, 0);
+    part.sequence = at;
+    part.ahead = static_cast<std::int32_t>(at);
+    return first.Add(part, kMost);
+  };
+  for (std::uint32_t far = 0; far < 20; ++far) {
+    add(0, 50, 1'000'000 - far);  // of which none will ever be reached
+  }
+  add(40, 60, 40);
+  add(20, 40, 20);
+  EXPECT_TRUE(add(0, 20, 0));
+  EXPECT_EQ(BytesOf(first), message);
+}
+
+TEST(FirstBytes, BeginBehindWhatIsKnownAlready) {
+  const auto message = Message(30);
+  FirstBytes first;
+  SegmentBytes old = Part(message, 0, 9, 100);
+  old.ahead = -9;
+  EXPECT_FALSE(first.Add(old, kMost));
+  EXPECT_FALSE(first.is_waiting());
+  EXPECT_TRUE(first.Add(Part(message, 5, 30, 100), kMost));
+  EXPECT_EQ(BytesOf(first), std::vector<std::uint8_t>(message.begin() + 9, message.end()));
 }
 
 TEST(FirstBytes, EndWhereASegmentWasCapturedInPart) {
@@ -79,11 +106,11 @@ TEST(FirstBytes, BeginWithWhatCameEarlyOnceTheBeginningIsGivenUp) {
   const auto message = Message(30);
   FirstBytes first;
   SegmentBytes early = Part(message, 10, 20, 5);
-  early.missing = 10;
+  early.ahead = 10;
   EXPECT_FALSE(first.Add(early, kMost));
   EXPECT_TRUE(first.is_waiting());
   EXPECT_TRUE(first.bytes().empty());
-  first.GiveUp();
+  first.GiveUp(kMost);
   EXPECT_EQ(BytesOf(first).front(), 11);
   EXPECT_EQ(BytesOf(first).size(), 10u);
 }

@@ -172,6 +172,94 @@ TEST(FlowTable, OneAbsurdTimeDoesNotTearLaterFlowsApart) {
   EXPECT_EQ(table.odd().oddities[static_cast<std::size_t>(Oddity::kTime)], 1u);
 }
 
+// 40 hosts that talk all the time, before and after `shown` happens to the clock.
+std::int64_t RowsAround(const std::vector<std::int64_t>& shown_us) {
+  Table table;
+  std::int64_t at = kStartUs;
+  for (const std::int64_t step_us : shown_us) {
+    at += step_us;
+    for (int second = 0; second < 100; ++second) {
+      for (std::uint64_t host = 0; host < 40; ++host) {
+        table.Add(PacketAt(at + second * 1'000'000, host));
+      }
+    }
+  }
+  table.Finish();
+  EXPECT_EQ(table.PacketsInRows(), table.added());
+  return table.rows();
+}
+
+TEST(FlowTable, AClockSetBackTearsNoFlowApart) {
+  constexpr std::int64_t kMinuteUs = 60'000'000;
+  EXPECT_EQ(RowsAround({0}), 40);
+  for (const std::int64_t minutes : {1, 3, 10, 59, 61, 600}) {
+    EXPECT_EQ(RowsAround({0, -minutes * kMinuteUs}), 40) << minutes;
+  }
+}
+
+TEST(FlowTable, OnePacketAheadOfItsTimeEndsEachFlowOnce) {
+  Table table;
+  for (int second = 0; second < 100; ++second) {
+    for (std::uint64_t host = 0; host < 40; ++host) {
+      table.Add(PacketAt(kStartUs + second * 1'000'000, host));
+    }
+    if (second == 50) {
+      table.Add(PacketAt(kStartUs + 1'800'000'000, 1'000));
+    }
+  }
+  table.Finish();
+  EXPECT_EQ(table.rows(), 81);
+  EXPECT_EQ(table.PacketsInRows(), table.added());
+}
+
+// The way forward leads past every flow again: whoever makes the clock jump must send as many packets.
+TEST(FlowTable, TheClockIsSetBackOnlyAfterAShareOfItsFlowsAsManyPackets) {
+  constexpr std::uint64_t kFlows = 1'600;
+  Table table;
+  for (std::uint64_t host = 0; host < kFlows; ++host) {
+    table.Add(PacketAt(kStartUs, host));
+  }
+  for (int i = 0; i < 1'000; ++i) {
+    table.Add(PacketAt(0, 5'000));
+  }
+  table.Finish();
+  EXPECT_EQ(table.odd().oddities[static_cast<std::size_t>(Oddity::kTime)], (kFlows + 1 + 15) / 16);
+  EXPECT_EQ(table.PacketsInRows(), table.added());
+}
+
+TEST(FlowTable, AddressesThatSomebodyChoseGiveNoTwoFlowsOneId) {
+  Table table;
+  for (std::uint64_t host = 0; host < 1'000; ++host) {
+    for (const std::uint64_t chosen : {kIdentitySeed.first, kIdentitySeed.second, std::uint64_t{0}}) {
+      for (const bool is_low : {false, true}) {
+        Packet packet = PacketAt(kStartUs, 1);
+        packet.key.ip_version = 6;
+        packet.key.a = {is_low ? 5 : chosen, is_low ? chosen : 5};
+        packet.key.b = {~std::uint64_t{0}, host};
+        packet.hash = Hash(packet.key, kSeed);
+        table.Add(packet);
+      }
+    }
+  }
+  table.Finish();
+  const auto ids = table.Column<std::int64_t>("flow_id");
+  EXPECT_EQ(ids.size(), 6'000u);
+  EXPECT_EQ(std::set(ids.begin(), ids.end()).size(), ids.size());
+}
+
+TEST(FlowTable, TheFirstSequenceNumberIsInTheId) {
+  std::set<std::int64_t> ids;
+  for (const std::uint32_t sequence : {0u, 1u, 0xffff'ffffu}) {
+    Table table;
+    Packet packet = PacketAt(kStartUs, 1, kProtocolTcp, kTcpSyn);
+    packet.sequence = sequence;
+    table.Add(packet);
+    table.Finish();
+    ids.insert(table.Column<std::int64_t>("flow_id").front());
+  }
+  EXPECT_EQ(ids.size(), 3u);
+}
+
 TEST(FlowTable, TimesFromZeroToTheLastAreTaken) {
   Table table;
   for (const std::int64_t time_us : {std::int64_t{0}, std::int64_t{1}, std::int64_t{4'294'967'295'999'999}, kLatestUs, std::int64_t{0}}) {

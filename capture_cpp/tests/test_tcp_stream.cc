@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "packet.h"
 
@@ -99,6 +102,70 @@ TEST(TcpStream, MissingBytesStopAtTheMostThatCanBeHeld) {
     sender.Send(i * 0x7fffff00, 100);
   }
   EXPECT_EQ(sender.missing(), std::numeric_limits<std::uint32_t>::max());
+}
+
+TEST(TcpStream, AHoleFilledFromItsMiddleIsTwoHoles) {
+  Sender sender = WithHole();
+  sender.Send(140, 20);
+  EXPECT_EQ(sender.missing(), 80u);
+  sender.Send(160, 40);
+  sender.Send(100, 40);
+  EXPECT_EQ(sender.missing(), 0u);
+  EXPECT_EQ(sender.late(), 3u);
+  EXPECT_EQ(sender.again(), 0u);
+}
+
+TEST(TcpStream, LaterFragmentsGoOnWhereTheirFirstOneEnds) {
+  TcpStream stream{};
+  AddToStream(kTcpAck, 100, 500, 1, 0, &stream);
+  AddFragment(300, 0, &stream);
+  AddToStream(kTcpAck, 900, 10, 1, 0, &stream);
+  EXPECT_EQ(stream.gap_bytes[0], 0u);
+  EXPECT_EQ(stream.out_of_order[0] + stream.retransmitted[0], 0u);
+}
+
+struct Turn {
+  std::uint8_t flags;
+  std::size_t side;
+  std::uint32_t payload;
+};
+
+ConnState StateAfter(const std::vector<Turn>& turns) {
+  TcpStream stream{};
+  std::array<std::uint32_t, 2> at{};
+  bool has_payload = false;
+  for (const Turn& turn : turns) {
+    has_payload |= turn.payload > 0;
+    AddToStream(turn.flags, at[turn.side], turn.payload, 1, turn.side, &stream);
+    at[turn.side] += turn.payload + ((turn.flags & (kTcpSyn | kTcpFin)) != 0 ? 1 : 0);
+  }
+  return ConnStateOf(stream.seen[0], stream.seen[1], has_payload);
+}
+
+// What Zeek's state machine makes of them (TCPSessionAdapter.cc and main.zeek).
+TEST(TcpStream, EndsAreThoseOfZeek) {
+  constexpr std::uint8_t kFinAck = kTcpFin | kTcpAck;
+  const std::vector<Turn> opened{{kTcpSyn, 0, 0}, {kTcpSyn | kTcpAck, 1, 0}, {kTcpAck, 0, 5}};
+  const auto after = [&](std::vector<Turn> more) {
+    more.insert(more.begin(), opened.begin(), opened.end());
+    return StateAfter(more);
+  };
+  EXPECT_EQ(after({{kFinAck, 0, 0}, {kFinAck, 1, 0}, {kTcpRst, 0, 0}}), ConnState::kSf);
+  EXPECT_EQ(after({{kFinAck, 0, 0}, {kFinAck, 1, 0}, {kTcpRst, 1, 0}}), ConnState::kSf);
+  EXPECT_EQ(after({{kFinAck, 0, 0}, {kTcpRst, 0, 0}, {kFinAck, 1, 0}}), ConnState::kSf);
+  EXPECT_EQ(after({{kFinAck, 0, 0}, {kTcpRst, 0, 0}}), ConnState::kRsto);
+  EXPECT_EQ(after({{kFinAck, 0, 0}, {kTcpRst, 1, 0}}), ConnState::kRstr);
+  EXPECT_EQ(after({{kTcpRst, 0, 0}, {kFinAck, 0, 0}, {kFinAck, 1, 0}}), ConnState::kRsto);
+  EXPECT_EQ(after({{kTcpRst, 0, 0}, {kTcpRst, 1, 0}}), ConnState::kRstr);
+  EXPECT_EQ(StateAfter({{kTcpSyn, 0, 0}, {kTcpSyn | kTcpAck, 1, 0}, {kTcpRst, 0, 0}, {kTcpRst, 1, 0}}), ConnState::kRej);
+}
+
+TEST(TcpStream, DataOnAFinIsNoLetterOfItsOwn) {
+  TcpStream stream{};
+  AddToStream(kTcpSyn, 0, 3, 1, 0, &stream);
+  AddToStream(kTcpFin | kTcpAck, 4, 7, 1, 0, &stream);
+  std::array<char, kLongestHistory> text{};
+  EXPECT_EQ(std::string(text.data(), WriteHistory(stream.history, text.data())), "SF");
 }
 
 }  // namespace

@@ -128,7 +128,12 @@ def _bulk(direction: str, cic: str) -> tuple[Column, ...]:
 
 
 FLOWS: tuple[Column, ...] = (
-    _id("flow_id", "int64", "", "hash of 5-tuple, start and how many before it had both; the same packets give the same id"),
+    _id(
+        "flow_id",
+        "int64",
+        "",
+        "hash of 5-tuple, start and first sequence number; the same packets give the same id",
+    ),
     _id("start_us", "int64", "us", "capture time of the first packet, UTC since 1970", "Timestamp"),
     _id("src_ip", "string", "", "address of the side that spoke first", "Src IP"),
     _id("dst_ip", "string", "", "address of the other side", "Dst IP"),

@@ -306,13 +306,27 @@ def course_columns(flow: Flow) -> dict[str, Any]:
         said = sent[is_fwd].take(packet) if protocol == 6 else ["D"] * (protocol == 17)
         letters += [letter if is_fwd else letter.lower() for letter in said]
     history = "".join(dict.fromkeys(letters))
-    resets = {is_fwd for packet, is_fwd in list(zip(flow.packets, flow.is_forward, strict=True))[1:] if packet.flags & RST}
-    state = {6: tcp_state(history, resets), 17: "SF" if "d" in history else "S0"}
+    has_data = any(packet.payload for packet in flow.packets)
+    state = {6: tcp_state(history, *ends(flow), has_data=has_data), 17: "SF" if "d" in history else "S0"}
     out: dict[str, Any] = {"history": history, "conn_state": state.get(protocol, "OTH")}
     for name, side in (("fwd", sent[True]), ("bwd", sent[False])):
         out |= {f"retransmitted_{name}": side.again, f"out_of_order_{name}": side.late, f"zero_windows_{name}": side.full}
         out[f"gap_bytes_{name}"] = side.gap
     return out
+
+
+def ends(flow: Flow) -> tuple[set[bool], set[bool]]:
+    """Which sides closed and which reset, as Zeek's state machine of a TCP connection has it; a first RST resets nothing."""
+    closed: set[bool] = set()
+    reset: set[bool] = set()
+    for number, (packet, side) in enumerate(zip(flow.packets, flow.is_forward, strict=True)):
+        if packet.flags & RST:
+            if number > 0 and not (side in closed and (not side) in closed - reset):
+                reset.add(side)
+        elif packet.flags & FIN and side not in reset:
+            closed.add(side)
+            reset -= {not side} & closed
+    return closed, reset
 
 
 @dataclass
@@ -332,7 +346,7 @@ class Sent:
         flags = packet.flags
         said = [("H" if flags & ACK else "S")] if flags & SYN else []
         said += ["F"] * bool(flags & FIN) + ["R"] * bool(flags & RST)
-        said += ["D"] * (packet.payload > 0)
+        said += ["D"] * (packet.payload > 0 and not flags & (SYN | FIN | RST))
         said += ["A"] * (flags & (ACK | SYN | FIN | RST) == ACK and packet.payload == 0)
         if packet.window == 0 and not flags & RST:
             self.full += 1
@@ -369,8 +383,8 @@ class Sent:
         return bool(brought)
 
 
-def tcp_state(history: str, resets: set[bool]) -> str:
-    """Zeek's conn_state; ``resets`` says which sides sent an RST that was not the first packet.
+def tcp_state(history: str, closed: set[bool], resets: set[bool], *, has_data: bool) -> str:
+    """Zeek's conn_state; ``closed`` and ``resets`` say which sides ended it.
 
     https://docs.zeek.org/en/master/scripts/base/protocols/conn/main.zeek.html
     """
@@ -378,10 +392,9 @@ def tcp_state(history: str, resets: set[bool]) -> str:
     answered_by = {True: "H" in history, False: "h" in history}
 
     def end(mine: bool) -> str:
-        letter = str.upper if mine else str.lower
         if mine in resets:
             return "reset"
-        if letter("F") in history:
+        if mine in closed:
             return "closed"
         if opened_by[mine]:
             return "established" if answered_by[not mine] else "syn sent"
@@ -392,7 +405,7 @@ def tcp_state(history: str, resets: set[bool]) -> str:
     originator, responder = end(True), end(False)
     is_there = any(letter.islower() for letter in history)
     table = {
-        ("reset", "reset"): "RSTR",
+        ("reset", "reset"): "RSTR" if has_data else "REJ",
         ("syn sent", "reset"): "REJ",
         ("answer sent", "reset"): "REJ",
         ("silent", "reset"): "RSTRH",

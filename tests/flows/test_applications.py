@@ -5,6 +5,7 @@ ciphers, extensions and signature algorithms that it does.
 """
 
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,81 @@ def test_segments_that_overtook_each_other_are_read_in_order(
     packets = [*opened, tcp(3, "PA", 10 + len(CONNECT), PUBLISH), tcp(4, "PA", 10, CONNECT)]
     row = flows_of(write_pcap(tmp_path / "overtaken.pcap", packets)).table.to_pylist()[0]
     assert (row["app"], row["mqtt_client_id"], row["mqtt_topic"]) == ("mqtt", "pump-7", "plant/pump/7")
+
+
+@pytest.mark.parametrize("old", [b"\0", b"\x10\x12\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x05decoy"], ids=["keep-alive", "decoy"])
+def test_bytes_before_the_beginning_are_not_taken_for_it(
+    old: bytes, tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    opened = [tcp(0, "S", 999), tcp(1, "SA", 7, is_answer=True), tcp(2, "A", 1_000)]
+    packets = [*opened, tcp(3, "A", 1_000 - len(old), old), tcp(4, "PA", 1_000, CONNECT)]
+    row = flows_of(write_pcap(tmp_path / "old.pcap", packets)).table.to_pylist()[0]
+    assert (row["app"], row["mqtt_client_id"]) == ("mqtt", "pump-7")
+
+
+def test_what_comes_with_a_reset_is_not_of_the_stream(
+    tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    def app_of(flags: str) -> str:
+        row = flows_of(write_pcap(tmp_path / "end.pcap", [tcp(0, flags, 9, MODBUS_READ, 502)])).table.to_pylist()[0]
+        return str(row["app"])
+
+    assert (app_of("PA"), app_of("RA")) == ("modbus", "")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+@pytest.mark.parametrize("opened", [("S",), ("S", "A"), ()], ids=["a SYN", "SYN and ACK", "both ways"])
+def test_three_segments_of_one_side_are_read_in_any_order(
+    opened: tuple[str, ...],
+    order: tuple[int, ...],
+    tmp_path: Path,
+    flows_of: Callable[..., Flows],
+    write_pcap: Callable[..., Path],
+) -> None:
+    begun = [tcp(n, flags, 999 + n) for n, flags in enumerate(opened)]
+    begun = begun or [tcp(0, "S", 999), tcp(1, "SA", 7, is_answer=True), tcp(2, "A", 1_000)]
+    message = CONNECT + PUBLISH
+    parts = [(0, 9), (9, 15), (15, len(message))]
+    sent = [tcp(5 + n, "PA", 1_000 + parts[i][0], message[slice(*parts[i])]) for n, i in enumerate(order)]
+    row = flows_of(write_pcap(tmp_path / "any.pcap", [*begun, *sent])).table.to_pylist()[0]
+    assert (row["app"], row["mqtt_client_id"], row["mqtt_topic"]) == ("mqtt", "pump-7", "plant/pump/7")
+
+
+HTTP = b"GET /a HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: x\r\n\r\n"
+SMTP = b"EHLO client.example\r\nMAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.org>\r\n"
+SSH = b"SSH-2.0-OpenSSH_9.2p1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "port", "app"), [(HTTP, 80, "http"), (SMTP, 25, "smtp"), (SSH, 22, "ssh"), (FTP[0] * 2, 21, "ftp")]
+)
+def test_a_name_is_told_whole_or_not_at_all(
+    message: bytes, port: int, app: str, tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    names = ("http_host", "http_user_agent", "smtp_helo", "smtp_from", "smtp_to", "ssh_client", "ftp_user")
+    whole = flows_of(write_pcap(tmp_path / "whole.pcap", [tcp(0, "PA", 9, message, port)])).table.to_pylist()[0]
+    assert whole["app"] == app
+    assert sum(whole[name] != "" for name in names) in (1, 2, 3)
+    for size in range(6, len(message)):
+        row = flows_of(write_pcap(tmp_path / f"{size}.pcap", [tcp(0, "PA", 9, message[:size], port)])).table.to_pylist()[0]
+        assert all(row[name] in ("", whole[name]) for name in names), size
+
+
+def test_an_exception_is_read_where_tcp_cuts_before_it(
+    tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    cut = [(8 + n, part) for n, part in ((0, MODBUS_REFUSAL[:8]), (8, MODBUS_REFUSAL[8:]))]
+    packets = [tcp(0, "PA", 9, MODBUS_READ, 502), *(tcp(at, "PA", at, part, 502, is_answer=True) for at, part in cut)]
+    row = flows_of(write_pcap(tmp_path / "refusal.pcap", packets)).table.to_pylist()[0]
+    assert row["modbus_exception"] == 2
+
+
+def test_a_status_of_more_than_three_digits_is_none(
+    tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    packets = [tcp(0, "PA", 9, HTTP, 80), tcp(1, "PA", 9, b"HTTP/1.1 99999 Odd\r\n\r\n", 80, is_answer=True)]
+    row = flows_of(write_pcap(tmp_path / "status.pcap", packets)).table.to_pylist()[0]
+    assert (row["http_host"], row["http_status"]) == ("www.example.org", -1)
 
 
 def test_the_protocol_is_known_where_the_first_segment_was_lost(

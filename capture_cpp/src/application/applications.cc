@@ -1,5 +1,6 @@
 #include "application/applications.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "application/protocols.h"
@@ -12,12 +13,29 @@ constexpr std::uint8_t kMostSegments = 32;  // heard of one direction, whatever 
 // Whether bytes that say nothing yet may have been cut early: TCP may cut anywhere.
 bool IsTooShort(const Stretch& stretch) { return !stretch.is_udp && !stretch.is_last && stretch.bytes.size() < kLeastFirstBytes; }
 
+// What of a segment lies behind the bytes that are known, such as those of a keep-alive or of an old copy.
+Applications::Segment Fresh(Applications::Segment segment) {
+  if (segment.ahead < 0) {
+    const std::uint32_t known = std::min(0u - static_cast<std::uint32_t>(segment.ahead), segment.size);
+    const Bytes bytes = segment.stretch.bytes;
+    segment.stretch.bytes = bytes.subspan(std::min<std::size_t>(bytes.size(), known));
+    segment.sequence += known;
+    segment.size -= known;
+    segment.ahead = 0;
+  }
+  return segment;
+}
+
 std::size_t SideOf(const Stretch& stretch) { return stretch.is_forward ? 0 : 1; }
 
 }  // namespace
 
 bool Applications::Listen(const Segment& segment, std::uint32_t* index) {
-  return *index == 0 ? Begin(segment, index) : Continue(segment, &states_[*index]);
+  if (*index != 0) {
+    return Continue(segment, &states_[*index]);
+  }
+  const Segment fresh = Fresh(segment);
+  return fresh.size == 0 || Begin(fresh, index);  // where nothing is new, the beginning is still to come
 }
 
 // Asks one parser after the other.
@@ -69,11 +87,13 @@ Applications::State* Applications::StateOf(std::uint32_t* index) {
 }
 
 bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
-  if (segment.missing > 0 && CanWait()) {
+  const bool is_early = segment.ahead > 0;
+  if (is_early && CanWait()) {
     return Hold(segment, StateOf(index));
   }
   const Finding found = Recognise(segment.stretch);
   if (found.protocol == nullptr && !IsTooShort(segment.stretch)) {
+    unread_ += is_early ? 1 : 0;
     return false;
   }
   if (used_bytes_ + sizeof(State) + sizeof(Fields) > most_bytes_) {
@@ -100,7 +120,11 @@ bool Applications::Continue(const Segment& segment, State* state) {
       return Join(segment, &direction, state);
     }
   }
-  return segment.missing > 0 && CanWait() ? Hold(segment, state) : Heed(Ask(segment.stretch, state), segment, state);
+  const Segment fresh = Fresh(segment);
+  if (fresh.size == 0) {
+    return true;
+  }
+  return fresh.ahead > 0 && CanWait() ? Hold(fresh, state) : Heed(Ask(fresh.stretch, state), fresh, state);
 }
 
 // Keeps a direction's bytes until the rest comes, or what is missing before them.
@@ -110,7 +134,7 @@ bool Applications::Hold(const Segment& segment, State* state) {
   }
   Direction& direction = (*state->waiting)[SideOf(segment.stretch)];
   direction.heard = segment.stretch;
-  direction.first.Add({segment.stretch.bytes, segment.sequence, segment.size, segment.missing}, kMostFirstBytes);
+  direction.first.Add({segment.stretch.bytes, segment.sequence, segment.size, segment.ahead}, kMostFirstBytes);
   Settle(state);
   return true;
 }
@@ -140,8 +164,11 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
   const Stretch& stretch = segment.stretch;
   const bool is_whole = stretch.bytes.size() >= segment.size && !stretch.is_last;
   const bool wants_more = verdict == Verdict::kMore || (verdict == Verdict::kNo && IsTooShort(stretch));
-  if (wants_more && is_whole && stretch.bytes.size() < kMostFirstBytes && CanWait()) {
-    return Hold(segment, state);
+  if (wants_more && is_whole && stretch.bytes.size() < kMostFirstBytes) {
+    if (CanWait()) {
+      return Hold(segment, state);
+    }
+    ++unread_;
   }
   if (verdict == Verdict::kMore && !stretch.is_last) {
     Stretch last = stretch;
@@ -155,7 +182,7 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
 // Lets the parser say what it made of a direction that still waited for more.
 void Applications::Conclude(Direction* direction, State* state) {
   if (direction->first.is_waiting()) {
-    direction->first.GiveUp();
+    direction->first.GiveUp(kMostFirstBytes);
     Stretch last = direction->heard;
     last.bytes = direction->first.bytes();
     last.is_last = true;

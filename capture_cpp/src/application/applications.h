@@ -29,7 +29,7 @@ class Applications {
     Stretch stretch;             // payload as far as it was captured
     std::uint32_t sequence = 0;  // TCP: of its first byte of payload
     std::uint32_t size = 0;      // of the payload on the wire
-    std::uint32_t missing = 0;   // TCP: bytes of its direction before it that are not yet seen
+    std::int32_t ahead = 0;      // TCP: of what is expected of its direction, by so many bytes; negative: behind
   };
 
   // Shows the next payload of a flow. `index` is the flow's, 0 until something is known of it.

@@ -39,7 +39,7 @@ Verdict ParseCommands(std::string_view text, bool is_last, Fields* fields) {
   std::size_t count = 0;
   std::string_view line;
   bool is_secret = false;  // after AUTH the rest is TLS
-  while (!is_secret && count < kMostCommands && TakeLine(&text, is_last, &line)) {
+  while (!is_secret && count < kMostCommands && TakeLine(&text, false, &line)) {
     const std::string_view command = CommandOf(line);
     if (command.empty() && count == 0) {
       return Verdict::kNo;

@@ -21,7 +21,8 @@ Verdict ParseResponse(std::string_view text, bool is_last, Fields* fields) {
   }
   const std::string_view status = text.substr(kStatusAt, kStatusEnd - kStatusAt);
   const bool is_number = std::ranges::all_of(status, [](char digit) { return digit >= '0' && digit <= '9'; });
-  if (!is_number || text[kStatusAt - 1] != ' ') {
+  const bool is_longer = text.size() > kStatusEnd && text[kStatusEnd] >= '0' && text[kStatusEnd] <= '9';
+  if (!is_number || is_longer || text[kStatusAt - 1] != ' ') {
     return Verdict::kNo;
   }
   fields->Set(NumberField::kHttpStatus, (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0'));
@@ -43,7 +44,7 @@ bool IsKnown(std::string_view method) { return std::ranges::find(kMethods, metho
 // Fields after the request line, up to the blank one.
 Verdict ParseHeaders(std::string_view text, bool is_last, Fields* fields) {
   std::string_view line;
-  while (TakeLine(&text, is_last, &line)) {
+  while (TakeLine(&text, false, &line)) {
     if (line.empty()) {
       return Verdict::kDone;
     }

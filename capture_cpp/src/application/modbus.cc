@@ -41,6 +41,8 @@ Verdict ParseModbus(const Stretch& stretch, Fields* fields) {
   fields->Set(NumberField::kModbusFunction, plain_function);
   if (function != plain_function && bytes.size() > kHeaderBytes + 1) {
     fields->Set(NumberField::kModbusException, Read8(bytes, kHeaderBytes + 1));
+  } else if (function != plain_function && !stretch.is_last) {
+    return Verdict::kMore;
   }
   return Verdict::kDone;
 }

@@ -169,19 +169,25 @@ bool Open(const QuicKeys& keys, const LongPacket& packet, std::string* plain) {
 // The hello may be spread over several datagrams. After a Retry the client's identifier for the
 // server, and so the keys, are new.
 bool ReadHello(Bytes bytes, const LongPacket& first, Fields* fields) {
+  constexpr int kMostRetries = 2;   // keys take longer than what they open
+  constexpr int kMostFailures = 4;  // packets that no key opens
   QuicKeys keys(*FindQuicVersion(first.version), first.connection_id);
+  int retries = 0;
+  int failures = 0;
   Handshake handshake;
   LongPacket packet;
   std::string plain;
-  while (TakePacket(&bytes, &packet)) {
+  while (failures < kMostFailures && TakePacket(&bytes, &packet)) {
     if (!IsInitial(packet)) {
       continue;
     }
     bool is_open = Open(keys, packet, &plain);
-    if (!is_open && !std::ranges::equal(packet.connection_id, first.connection_id)) {
+    if (!is_open && retries < kMostRetries && !std::ranges::equal(packet.connection_id, first.connection_id)) {
+      ++retries;
       keys = QuicKeys(*FindQuicVersion(packet.version), packet.connection_id);
       is_open = Open(keys, packet, &plain);
     }
+    failures += is_open ? 0 : 1;
     if (is_open) {
       ReadFrames({reinterpret_cast<const std::uint8_t*>(plain.data()), plain.size()}, &handshake);
     }

@@ -39,7 +39,7 @@ bool ReadCommand(std::string_view line, Fields* fields) {
 
 Verdict ParseCommands(std::string_view text, bool is_last, Fields* fields) {
   std::string_view line;
-  while (TakeLine(&text, is_last, &line)) {
+  while (TakeLine(&text, false, &line)) {
     if (ReadCommand(line, fields)) {
       return Verdict::kDone;
     }

@@ -36,8 +36,8 @@ Verdict ParseSsh(const Stretch& stretch, Fields* fields) {
   const bool is_last = stretch.is_last || text.size() >= kLongestLine;
   text = text.substr(0, kLongestLine);
   std::string_view line;
-  if (!TakeLine(&text, is_last, &line)) {
-    return Verdict::kMore;
+  if (!TakeLine(&text, false, &line)) {
+    return !is_last ? Verdict::kMore : HasVersion(text) ? Verdict::kDone : Verdict::kNo;
   }
   if (!HasVersion(line)) {
     return Verdict::kNo;

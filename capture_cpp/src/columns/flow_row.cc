@@ -41,12 +41,11 @@ double PerSecond(std::uint64_t amount, std::int64_t duration_us) {
 
 double BitsOf(std::uint16_t entropy) { return static_cast<double>(entropy) / kEntropySteps; }
 
-// The identity of a flow: its oriented 5-tuple and its start, under a seed that never changes. Clocks may be
-// coarse: of flows that begin in the same microsecond, each has its number in it, too.
-std::int64_t FlowId(const FlowHead& head) {
-  const std::uint64_t tuple = IdentityHash(head.key, kIdentitySeed);
-  const std::uint64_t side = head.is_forward_from_b ? 1 : 0;
-  const std::uint64_t start = (static_cast<std::uint64_t>(head.first_us) << 1 | side) ^ std::uint64_t{head.repeats} << 48;
+// The identity of a flow: its oriented 5-tuple, its start and, of TCP, its first sequence number, under a seed that never changes.
+// Clocks may be coarse: of flows that follow each other within one microsecond, each has its number in it, too.
+std::int64_t FlowId(const FlowHead& head, const FirstPacket& first) {
+  const std::uint64_t tuple = IdentityHash(head.key, std::uint64_t{head.repeats} << 32 | first.sequence);
+  const std::uint64_t start = static_cast<std::uint64_t>(head.first_us) << 1 | (head.is_forward_from_b ? 1 : 0);
   return static_cast<std::int64_t>(Fold(tuple ^ kIdentitySeed.second, start ^ kIdentitySeed.first) >> 1);
 }
 
@@ -54,7 +53,7 @@ std::int64_t FlowId(const FlowHead& head) {
   const FlowKey& key = head.key;
   const bool is_swapped = head.is_forward_from_b;
   const bool is_icmp = key.protocol == kProtocolIcmp || key.protocol == kProtocolIcmp6;
-  tile->flow_id[row] = FlowId(head);
+  tile->flow_id[row] = FlowId(head, first);
   tile->start_us[row] = head.first_us;
   const std::array<const Address*, 2> ends{&key.a, &key.b};
   tile->src_ip[row] = *ends[is_swapped ? 1 : 0];
@@ -184,7 +183,7 @@ SingleCourses AllSingleCourses() {
   SingleCourses courses;
   for (std::size_t kind = 0; kind < courses.size(); ++kind) {
     const TcpStream stream = StreamOf(static_cast<std::uint8_t>(kind), 0, (kind & kHasPayload) != 0 ? 1 : 0, (kind & kHasWindow) != 0 ? 1 : 0);
-    courses[kind] = {stream.history, ConnStateOf(stream.seen[kForward], stream.seen[kBackward]), static_cast<std::uint8_t>(stream.zero_windows[kForward])};
+    courses[kind] = {stream.history, ConnStateOf(stream.seen[kForward], stream.seen[kBackward], (kind & kHasPayload) != 0), static_cast<std::uint8_t>(stream.zero_windows[kForward])};
   }
   return courses;
 }
@@ -215,7 +214,8 @@ void SetCourse(const FlowHead& head, const FlowRecord& record, std::size_t row, 
   tile->conn_state[row] = ConnState::kOth;
   tile->history[row] = {};
   if (head.key.protocol == kProtocolTcp) {
-    tile->conn_state[row] = ConnStateOf(stream.seen[kForward], stream.seen[kBackward]);
+    const bool has_payload = (record.sides[kForward].payload | record.sides[kBackward].payload) > 0;
+    tile->conn_state[row] = ConnStateOf(stream.seen[kForward], stream.seen[kBackward], has_payload);
     tile->history[row] = {stream.history.letters, stream.history.seen, stream.history.count};  // a copy would keep the stream in memory
     tile->tcp_flags_fwd[row] = stream.flags[kForward];
     tile->tcp_flags_bwd[row] = stream.flags[kBackward];

@@ -164,7 +164,9 @@ inline void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowR
       rhythm.header_forward_least = std::min(rhythm.header_forward_least, packet.header);
     }
   }
-  if (head.key.protocol == kProtocolTcp && packet.header > 0) {  // later fragments have no header
+  if (head.key.protocol == kProtocolTcp && packet.header == 0) [[unlikely]] {
+    AddFragment(packet.payload, side_index, &record->stream);
+  } else if (head.key.protocol == kProtocolTcp) {
     AddFlags(packet.tcp_flags, &record->tcp.flags[side_index]);
     AddToStream(packet.tcp_flags, packet.sequence, packet.payload, packet.window, side_index, &record->stream);
     if (side_index == kBackward) {

@@ -26,7 +26,7 @@ bool PayloadKeeper::Wants(const FlowKey& key) const {
   return has(key.port_a) || has(key.port_b);
 }
 
-void PayloadKeeper::Add(std::uint32_t slot, const Packet& packet, std::size_t side, std::uint32_t missing) {
+void PayloadKeeper::Add(std::uint32_t slot, const Packet& packet, std::size_t side, std::int32_t ahead) {
   if (!Wants(packet.key)) {
     return;
   }
@@ -37,7 +37,7 @@ void PayloadKeeper::Add(std::uint32_t slot, const Packet& packet, std::size_t si
   }
   FirstBytes& first = flows_[slot][side];
   if (packet.key.protocol == kProtocolTcp || !first.is_waiting()) {
-    first.Add({packet.captured, FirstSequence(packet), packet.payload, missing}, kMostKeptPayload);
+    first.Add({packet.captured, FirstSequence(packet), packet.payload, ahead}, kMostKeptPayload);
   }
 }
 
@@ -48,7 +48,7 @@ FirstPayloads PayloadKeeper::Take(std::uint32_t slot) {
   }
   FirstPayloads payloads;
   for (std::size_t side = 0; side < payloads.size(); ++side) {
-    found->second[side].GiveUp();
+    found->second[side].GiveUp(kMostKeptPayload);
     payloads[side] = found->second[side].Take();
   }
   flows_.erase(found);

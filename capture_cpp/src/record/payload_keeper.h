@@ -30,8 +30,8 @@ class PayloadKeeper {
 
   bool is_idle() const { return wishes_.empty(); }
 
-  // Shows a packet with payload of the flow in `slot`; TCP: before it, `missing` bytes of its side were not yet seen.
-  void Add(std::uint32_t slot, const Packet& packet, std::size_t side, std::uint32_t missing);
+  // Shows a packet with payload of the flow in `slot`; TCP: it lies `ahead` of what is expected of its side.
+  void Add(std::uint32_t slot, const Packet& packet, std::size_t side, std::int32_t ahead);
 
   // What was kept of the flow, which ends; empty for most.
   FirstPayloads Take(std::uint32_t slot);

@@ -28,6 +28,16 @@ End EndState(std::uint8_t mine, std::uint8_t other) {
 
 }  // namespace
 
+void AddFragment(std::uint32_t payload, std::size_t side, TcpStream* stream) {
+  if (payload > 0) {
+    stream->seen[side] |= kSeenAny;
+    Note(Letter::kD, side, &stream->history);
+    if ((stream->seen[side] & kHasSequence) != 0) {
+      AddSegment(stream->next_sequence[side], payload, side, stream);
+    }
+  }
+}
+
 // The compiler leaves out what an empty stream makes needless.
 TcpStream StreamOf(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window) {
   TcpStream stream{};
@@ -36,13 +46,13 @@ TcpStream StreamOf(std::uint8_t flags, std::uint32_t sequence, std::uint32_t pay
 }
 
 // The decisions are those of Zeek's scripts/base/protocols/conn/main.zeek, in its documented order.
-ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward) {
+ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward, bool has_payload) {
   const End originator = EndState(seen_forward, seen_backward);
   const End responder = EndState(seen_backward, seen_forward);
   const bool is_originator_silent = originator == End::kInactive || originator == End::kPartial;
   const bool is_responder_silent = responder == End::kInactive || responder == End::kPartial;
   if (responder == End::kReset) {
-    if (originator == End::kSynSent || originator == End::kSynAckSent) {
+    if (originator == End::kSynSent || originator == End::kSynAckSent || (originator == End::kReset && !has_payload)) {
       return ConnState::kRej;
     }
     return is_originator_silent ? ConnState::kRstrh : ConnState::kRstr;

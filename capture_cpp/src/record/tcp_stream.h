@@ -36,9 +36,9 @@ static_assert(sizeof(TcpStream) == 64);
 // The stream of a connection whose first packet, of side 0, is all there is.
 TcpStream StreamOf(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window);
 
-// The state of a TCP connection, as Zeek's conn_state names it; given is what each side did, as `seen` says.
+// The state of a TCP connection, as Zeek's conn_state names it; given is what each side did, as `seen` says, and whether any sent payload.
 enum class ConnState : std::uint8_t { kOth, kS0, kS1, kSf, kRej, kS2, kS3, kRsto, kRstr, kRstos0, kRstrh, kSh, kShr };
-ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward);
+ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward, bool has_payload);
 
 // Writes the history to `to`, which has room for kLongestHistory, and returns its end. Letters as
 // in Zeek's history, each written once per side: S(YN), H (SYN-ACK), A(CK), D(ata), F(IN), R(ST),
@@ -97,8 +97,11 @@ inline std::uint32_t FillHole(std::uint32_t sequence, std::uint32_t length, std:
   }
   const bool reaches_end = length >= static_cast<std::uint32_t>(till_end);
   std::uint32_t filled = std::min(length, static_cast<std::uint32_t>(till_end));
-  if (const auto till_begin = static_cast<std::int32_t>(hole_end - gap - sequence); is_one && till_begin > 0) {
+  const auto till_begin = static_cast<std::int32_t>(hole_end - gap - sequence);
+  if (is_one && till_begin > 0) {
     filled -= std::min(filled, static_cast<std::uint32_t>(till_begin));
+  } else if (is_one && till_begin < 0 && !reaches_end) {
+    stream->seen[side] |= kHasHoles;  // one is left on either side
   }
   filled = std::min(filled, gap);
   gap -= filled;
@@ -106,10 +109,9 @@ inline std::uint32_t FillHole(std::uint32_t sequence, std::uint32_t length, std:
   return filled;
 }
 
-// How many bytes between those seen and a segment that is not yet added are missing.
-inline std::uint32_t BytesMissing(std::uint32_t sequence, std::size_t side, const TcpStream& stream) {
-  const auto ahead = static_cast<std::int32_t>(sequence - stream.next_sequence[side]);
-  return (stream.seen[side] & kHasSequence) != 0 && ahead > 0 ? static_cast<std::uint32_t>(ahead) : 0;
+// How far a segment that is not yet added lies ahead of what is expected, or behind where that is negative.
+inline std::int32_t BytesAhead(std::uint32_t sequence, std::size_t side, const TcpStream& stream) {
+  return (stream.seen[side] & kHasSequence) != 0 ? static_cast<std::int32_t>(sequence - stream.next_sequence[side]) : 0;
 }
 
 // A segment that lies before the expected sequence number came late if it brings bytes that had been
@@ -137,9 +139,11 @@ inline std::uint32_t BytesMissing(std::uint32_t sequence, std::size_t side, cons
   }
 }
 
-// Notes who opens, closes or resets; an RST out of nowhere resets nothing.
+// Notes who opens, closes or resets. An RST out of nowhere resets nothing, nor does one after both sides said FIN; and one
+// after a FIN is forgotten where the other side's FIN comes late. A FIN after an RST closes nothing.
 inline void AddTurn(std::uint8_t flags, std::size_t side, TcpStream* stream) {
   std::uint8_t& seen = stream->seen[side];
+  std::uint8_t& other = stream->seen[1 - side];
   const bool is_first = stream->seen[0] == 0 && stream->seen[1] == 0;
   if ((flags & kTcpSyn) != 0) {
     const bool has_ack = (flags & kTcpAck) != 0;
@@ -147,14 +151,21 @@ inline void AddTurn(std::uint8_t flags, std::size_t side, TcpStream* stream) {
     Note(has_ack ? Letter::kH : Letter::kS, side, &stream->history);
   }
   if ((flags & kTcpFin) != 0) {
-    seen |= kSeenFin;
+    if ((flags & kTcpRst) == 0 && (seen & kSeenRst) == 0) {
+      seen |= kSeenFin;
+      other = static_cast<std::uint8_t>((other & kSeenFin) != 0 ? other & ~kSeenRst : other);
+    }
     Note(Letter::kF, side, &stream->history);
   }
   if ((flags & kTcpRst) != 0) {
-    seen |= is_first ? std::uint8_t{0} : kSeenRst;
+    const bool was_closed = (seen & kSeenFin) != 0 && (other & (kSeenFin | kSeenRst)) == kSeenFin;
+    seen |= is_first || was_closed ? std::uint8_t{0} : kSeenRst;
     Note(Letter::kR, side, &stream->history);
   }
 }
+
+// Adds the payload of a later fragment, which goes on where what was seen of its side ends.
+void AddFragment(std::uint32_t payload, std::size_t side, TcpStream* stream);
 
 // Adds a TCP packet of side 0 (forward) or 1. Inlined, as every TCP packet comes here.
 [[gnu::always_inline]] inline void AddToStream(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window,
@@ -170,7 +181,7 @@ inline void AddTurn(std::uint8_t flags, std::size_t side, TcpStream* stream) {
   }
   stream->seen[side] |= kSeenAny;
   stream->flags[side] |= flags;
-  if (payload > 0) {
+  if (payload > 0 && !is_turn) {
     Note(Letter::kD, side, &stream->history);
   } else if (!is_turn && (flags & kTcpAck) != 0) {
     Note(Letter::kA, side, &stream->history);

@@ -13,6 +13,7 @@ namespace weir {
 namespace {
 
 constexpr std::int64_t kUsPerS = 1'000'000;
+constexpr std::size_t kFlowsPerLatePacket = 16;
 constexpr std::size_t kAhead = 8;  // entries of the wheel whose memory is fetched in advance
 
 void CheckTimeout(const char* name, std::int64_t timeout_us) {
@@ -119,7 +120,7 @@ void FlowTable::AddOne(const Packet& packet, std::uint32_t guess) {
   }
   const FlowHead& head = heads_[slot];
   const bool is_new_connection = head.IsClosed() && (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
-  if (IsSilent(head)) {
+  if (packet.time_us - head.last_us > settings_.idle_timeout_us) {
     End(slot, EndReason::kIdle);
   } else if (is_new_connection) {
     End(slot, EndReason::kFinished);
@@ -132,15 +133,21 @@ void FlowTable::AddOne(const Packet& packet, std::uint32_t guess) {
   Restart(slot, packet);
 }
 
-// Packet time is the only clock. It follows the newest packet; a packet older by more than an hour
-// says that the clock that stamped it was set back, or that an earlier stamp was nonsense.
+// Packet time is the only clock. It follows the newest packet; a packet older by more than the idle timeout,
+// whose flow would end as it begins, says that the clock that stamped it was set back, or that an earlier
+// stamp was nonsense. As the way forward again may lead past every flow there is, the clock is set back only
+// after a share as many of such packets.
 void FlowTable::MoveClock(std::int64_t time_us) {
   if (time_us < now_us_) {
     odd_->Count(Oddity::kOutOfOrder);
-    if (now_us_ - time_us <= kClockStepUs) {
+    if (now_us_ - time_us <= settings_.idle_timeout_us) {
       return;
     }
     odd_->Count(Oddity::kTime);
+    if (++late_packets_ * kFlowsPerLatePacket < live_) {
+      return;
+    }
+    late_packets_ = 0;
     now_us_ = time_us;
     wheel_.SetClock(time_us / kUsPerS);
     return;
@@ -231,7 +238,7 @@ void FlowTable::Visit(std::uint32_t slot) {
       .icmp_type = packet.icmp_type,
       .icmp_code = packet.icmp_code,
   };
-  firsts_[slot].entropy = Hear(slot, packet, kForward, false);
+  firsts_[slot].entropy = Hear(slot, packet, kForward, true, false);
 }
 
 void FlowTable::Begin(const Packet& packet) {
@@ -259,15 +266,23 @@ void FlowTable::Restart(std::uint32_t slot, const Packet& packet) {
   heads_[slot].repeats = static_cast<std::uint16_t>(std::min<std::uint32_t>(repeats, kMostRepeats));
 }
 
-// TCP: how many bytes of its side between the packet and those before it are not yet seen, as far as the flow has a record.
-std::uint32_t FlowTable::MissingBefore(std::uint32_t slot, const Packet& packet, std::size_t side) const {
-  const bool has_stream = packet.key.protocol == kProtocolTcp && heads_[slot].HasRecord();
-  return has_stream ? BytesMissing(FirstSequence(packet), side, records_[heads_[slot].record].stream) : 0;
+// TCP: how far a later packet's payload lies ahead of what is expected of its side, or behind where that is negative.
+std::int32_t FlowTable::Ahead(std::uint32_t slot, const Packet& packet, std::size_t side) const {
+  const FlowHead& head = heads_[slot];
+  if (packet.key.protocol != kProtocolTcp) {
+    return 0;
+  }
+  if (head.HasRecord()) {
+    return BytesAhead(FirstSequence(packet), side, records_[head.record].stream);
+  }
+  const FirstPacket& first = firsts_[slot];
+  return BytesAhead(FirstSequence(packet), side, StreamOf(first.tcp_flags, first.sequence, first.payload, first.window));
 }
 
 // Shows the packet's payload to the parsers.
-void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t side) {
-  if (packet.key.protocol != kProtocolTcp && packet.key.protocol != kProtocolUdp) {
+void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t side, std::int32_t ahead) {
+  const bool has_rst = (packet.tcp_flags & kTcpRst) != 0;  // what comes with one is for people, not of the stream (RFC 9293, section 3.5.2)
+  if (has_rst || (packet.key.protocol != kProtocolTcp && packet.key.protocol != kProtocolUdp)) {
     return;
   }
   const FlowKey& key = packet.key;
@@ -281,7 +296,7 @@ void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t sid
   };
   const std::uint8_t bit = side == kForward ? 1 : 2;
   FlowHead& head = heads_[slot];
-  const Applications::Segment segment{stretch, FirstSequence(packet), packet.payload, MissingBefore(slot, packet, side)};
+  const Applications::Segment segment{stretch, FirstSequence(packet), packet.payload, ahead};
   const bool wants_more = applications_.Listen(segment, &firsts_[slot].application);
   head.listens = static_cast<std::uint8_t>(wants_more ? head.listens | bit : head.listens & ~bit) & 3;
 }
@@ -308,7 +323,7 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   // A packet that comes out of order counts as coming with the one before it, so no gap is negative.
   const std::int64_t time_us = std::max(packet.time_us, head.last_us);
   if (head.record == kSingle) {
-    const std::uint16_t entropy = Hear(slot, packet, side, side == kForward && firsts_[slot].payload > 0);
+    const std::uint16_t entropy = Hear(slot, packet, side, false, side == kForward && firsts_[slot].payload > 0);
     seconds_[slot] = Later(head, packet, time_us, side, entropy);
     head.record = kPair;
   } else {
@@ -318,7 +333,7 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
       Restart(slot, packet);
       return;
     }
-    const std::uint16_t entropy = Hear(slot, packet, side, record.sides[side].payload > 0);
+    const std::uint16_t entropy = Hear(slot, packet, side, false, record.sides[side].payload > 0);
     AddToRecord(head, packet, time_us, side, entropy, &record);
   }
   head.last_us = time_us;
@@ -329,18 +344,18 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
 
 // Reads the packet's payload where that is wanted: its entropy, if it is the first of its side, or 0.
 // Inlined, as it is asked for every packet and most have nothing to read.
-[[gnu::always_inline]] inline std::uint16_t FlowTable::Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool has_payload) {
+[[gnu::always_inline]] inline std::uint16_t FlowTable::Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool is_first, bool has_payload) {
   if (packet.captured.empty()) {
     return 0;
   }
   if (!keeper_.is_idle()) {
-    keeper_.Add(slot, packet, side, MissingBefore(slot, packet, side));
+    keeper_.Add(slot, packet, side, is_first ? 0 : Ahead(slot, packet, side));
   }
   if (!settings_.parse_applications) {
     return 0;
   }
   if (!has_payload || (heads_[slot].listens >> side & 1) != 0) {
-    Listen(slot, packet, side);
+    Listen(slot, packet, side, is_first ? 0 : Ahead(slot, packet, side));
   }
   return has_payload ? std::uint16_t{0} : EntropyOf(packet.captured);
 }

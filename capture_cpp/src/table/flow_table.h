@@ -73,9 +73,9 @@ class FlowTable {
   void SetFirst(std::uint32_t slot, const Packet& packet);
   void Continue(std::uint32_t slot, const Packet& packet);
   FlowRecord& RecordOf(std::uint32_t slot);
-  std::uint16_t Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool has_payload);
-  std::uint32_t MissingBefore(std::uint32_t slot, const Packet& packet, std::size_t side) const;
-  void Listen(std::uint32_t slot, const Packet& packet, std::size_t side);
+  std::uint16_t Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool is_first, bool has_payload);
+  std::int32_t Ahead(std::uint32_t slot, const Packet& packet, std::size_t side) const;
+  void Listen(std::uint32_t slot, const Packet& packet, std::size_t side, std::int32_t ahead);
   static void NoteTcpEnd(const Packet& packet, std::size_t side, FlowHead* head);
   bool IsSilent(const FlowHead& head) const { return now_us_ > head.last_us + settings_.idle_timeout_us; }
   std::int64_t DueSecond(const FlowHead& head) const;
@@ -97,6 +97,7 @@ class FlowTable {
   std::uint32_t used_slots_ = 0;    // slots 1..used_slots_ have been in use
   std::uint32_t used_records_ = 0;
   std::size_t live_ = 0;
+  std::size_t late_packets_ = 0;  // that the clock was not yet set back for
   FlowIndex index_;
   TimerWheel wheel_;
   Applications applications_;

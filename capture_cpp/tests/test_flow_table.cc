@@ -178,7 +178,7 @@ std::int64_t RowsAround(const std::vector<std::int64_t>& shown_us) {
   std::int64_t at = kStartUs;
   for (const std::int64_t step_us : shown_us) {
     at += step_us;
-    for (int second = 0; second < 100; ++second) {
+    for (std::int64_t second = 0; second < 100; ++second) {
       for (std::uint64_t host = 0; host < 40; ++host) {
         table.Add(PacketAt(at + second * 1'000'000, host));
       }
@@ -199,7 +199,7 @@ TEST(FlowTable, AClockSetBackTearsNoFlowApart) {
 
 TEST(FlowTable, OnePacketAheadOfItsTimeEndsEachFlowOnce) {
   Table table;
-  for (int second = 0; second < 100; ++second) {
+  for (std::int64_t second = 0; second < 100; ++second) {
     for (std::uint64_t host = 0; host < 40; ++host) {
       table.Add(PacketAt(kStartUs + second * 1'000'000, host));
     }

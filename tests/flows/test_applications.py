@@ -167,6 +167,15 @@ def test_segments_that_overtook_each_other_are_read_in_order(
     assert (row["app"], row["mqtt_client_id"], row["mqtt_topic"]) == ("mqtt", "pump-7", "plant/pump/7")
 
 
+def test_bytes_that_come_after_their_fin_are_read(
+    tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    opened = [tcp(0, "S", 9), tcp(1, "SA", 7, is_answer=True), tcp(2, "A", 10)]
+    packets = [*opened, tcp(3, "FA", 10 + len(CONNECT)), tcp(4, "PA", 10, CONNECT)]
+    row = flows_of(write_pcap(tmp_path / "fin.pcap", packets)).table.to_pylist()[0]
+    assert (row["app"], row["mqtt_client_id"], row["gap_bytes_fwd"]) == ("mqtt", "pump-7", 0)
+
+
 @pytest.mark.parametrize("old", [b"\0", b"\x10\x12\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x05decoy"], ids=["keep-alive", "decoy"])
 def test_bytes_before_the_beginning_are_not_taken_for_it(
     old: bytes, tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]

@@ -109,9 +109,15 @@ inline std::uint32_t FillHole(std::uint32_t sequence, std::uint32_t length, std:
   return filled;
 }
 
-// How far a segment that is not yet added lies ahead of what is expected, or behind where that is negative.
+// How far a segment that is not yet added lies ahead of the first byte that is missing, or behind where that is negative.
+// Of several holes it is not known where the first begins, and 0 is said.
 inline std::int32_t BytesAhead(std::uint32_t sequence, std::size_t side, const TcpStream& stream) {
-  return (stream.seen[side] & kHasSequence) != 0 ? static_cast<std::int32_t>(sequence - stream.next_sequence[side]) : 0;
+  const bool has_hole = stream.gap_bytes[side] > 0;
+  if ((stream.seen[side] & kHasSequence) == 0 || (has_hole && (stream.seen[side] & kHasHoles) != 0)) {
+    return 0;
+  }
+  const std::uint32_t missing = has_hole ? stream.hole_end[side] - stream.gap_bytes[side] : stream.next_sequence[side];
+  return static_cast<std::int32_t>(sequence - missing);
 }
 
 // A segment that lies before the expected sequence number came late if it brings bytes that had been

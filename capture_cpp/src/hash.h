@@ -48,10 +48,10 @@ inline std::uint64_t FoldKept(std::uint64_t left, std::uint64_t right) { return 
 inline std::uint64_t IdentityHash(const FlowKey& key, std::uint64_t more) {
   const auto [first, second] = kIdentitySeed;
   const std::uint64_t rest = std::uint64_t{key.port_a} << 32 | std::uint64_t{key.port_b} << 16 | std::uint64_t{key.protocol} << 8 | key.ip_version;
-  std::uint64_t mixed = FoldKept(key.a.low ^ first, key.b.low ^ second);
-  if (key.ip_version == 6) {
-    mixed = FoldKept(mixed ^ key.a.high ^ second, key.b.high ^ first);
+  if (key.ip_version == 4) {  // no 32 bits make a factor zero
+    return Fold(Fold(key.a.low ^ first, key.b.low ^ second) ^ rest, first ^ more);
   }
+  const std::uint64_t mixed = FoldKept(FoldKept(key.a.low ^ first, key.b.low ^ second) ^ key.a.high ^ second, key.b.high ^ first);
   return Fold(mixed ^ rest, first ^ more);
 }
 

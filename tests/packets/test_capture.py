@@ -1,6 +1,7 @@
 """weir-capture reading files: what goes in comes out, cut into segments that add up."""
 
 import gzip
+import json
 import os
 import re
 import struct
@@ -327,6 +328,19 @@ def test_each_link_type_of_a_pcapng_file_gets_segments_of_its_own(capture, pcaps
     run = capture("-r", tmp_path / "two.pcapng")
     assert [(m.link_type, m.packets) for m in believed(run.spool)] == [(1, 2), (101, 3), (1, 1)]
     assert pcaps.packets_in(run.spool) == [pcaps.Packet(time_us * 1000, data) for _, time_us, data in packets]
+
+
+def test_a_plain_file_keeps_what_came_before_another_link_type(binary, pcaps, tmp_path):
+    """The packets before the change still wait in memory when it comes."""
+    packets = [(0, i, pcaps.ethernet()) for i in range(30)] + [(1, 30 + i, pcaps.ethernet()[14:]) for i in range(20)]
+    (tmp_path / "two.pcapng").write_bytes(pcapng(packets, [1, 101]))
+    done = subprocess.run([binary, "-r", tmp_path / "two.pcapng", "-w", tmp_path / "out.pcap"], capture_output=True, timeout=20)
+    assert done.returncode == 4
+    assert b"the link type changes" in done.stderr
+    link_type, kept = pcaps.read_pcap((tmp_path / "out.pcap").read_bytes())
+    assert (link_type, [packet.data for packet in kept]) == (1, [pcaps.ethernet()] * 30)
+    totals = json.loads(done.stderr.splitlines()[-1])["counters"]
+    assert (totals["written"], totals["drop_disk"]) == (30, 20)
 
 
 PACKED = [gzip.compress, lambda whole: pa.compress(whole, codec="zstd", asbytes=True)]

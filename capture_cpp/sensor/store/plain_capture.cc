@@ -61,7 +61,10 @@ std::uint64_t PlainCapture::TakeLost() { return std::exchange(lost_, 0); }
 
 bool PlainCapture::WriteHeader(const RecordFormat& format) {
   if (format_ == format) return true;
-  if (format_) return Fail("the link type changes, and a pcap file has one; --spool takes several");
+  if (format_) {
+    const std::error_code error = WriteRest();  // what came before is sound
+    return Fail(error ? ReasonOf(error) : "the link type changes, and a pcap file has one; --spool takes several");
+  }
   format_ = format;
   const std::error_code error = Append(PcapHeader(format, snaplen_));
   return error ? Fail(ReasonOf(error)) : true;
@@ -111,6 +114,12 @@ std::error_code PlainCapture::WritePipe() {
   return error;
 }
 
+// The end of the file, which is no whole block.
+std::error_code PlainCapture::WriteRest() {
+  if (is_direct_) ::fcntl(file_.get(), F_SETFL, O_WRONLY);
+  return WriteBuffer();
+}
+
 // After a failure what is left in the buffer is given up.
 void PlainCapture::Wrote(std::size_t bytes) {
   on_disk_ += bytes;
@@ -120,8 +129,7 @@ void PlainCapture::Wrote(std::size_t bytes) {
 
 bool PlainCapture::Close() {
   if (failed_) return false;
-  if (is_direct_) ::fcntl(file_.get(), F_SETFL, O_WRONLY);  // what is left is no whole block
-  if (const std::error_code error = WriteBuffer()) return Fail(ReasonOf(error));
+  if (const std::error_code error = WriteRest()) return Fail(ReasonOf(error));
   if (::fsync(file_.get()) == 0 || errno == EINVAL || errno == EROFS) return true;  // pipes and terminals have none
   return Fail(LastError().message());
 }

@@ -46,6 +46,7 @@ class PlainCapture {
   std::error_code Append(std::span<const std::byte> bytes);
   std::error_code WriteBuffer();
   std::error_code WritePipe();
+  std::error_code WriteRest();
   void Wrote(std::size_t bytes);
   bool Fail(const std::string& why);
 

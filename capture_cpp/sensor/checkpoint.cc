@@ -124,14 +124,22 @@ std::optional<LastWords> Checkpoint::Read(int folder, const std::string& name, s
   return words;
 }
 
-std::error_code Checkpoint::ForgetDropping(int folder, const std::string& name) {
+// The slots are there before the number that says which of them holds.
+std::error_code Checkpoint::Amend(int folder, const std::string& name, const LastWords& words) {
   const Descriptor file(::openat(folder, name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  const std::uint64_t none = 0;
-  for (std::size_t slot = 0; slot < 2; ++slot) {
-    const std::size_t at = offsetof(Page, slots) + slot * sizeof(Slot) + offsetof(Slot, is_dropping);
-    if (const std::error_code error = WriteAllAt(file.get(), std::as_bytes(std::span(&none, 1)), at)) return error;
-  }
-  return {};
+  if (!file.open()) return LastError();
+  Checkpoint amended;
+  Page& page = *amended.page_;
+  if (::pread(file.get(), static_cast<void*>(&page), sizeof page, 0) != sizeof page) return std::make_error_code(std::errc::io_error);
+  page.read.store(words.seen.read);
+  page.filtered.store(words.seen.filtered);
+  amended.CountDrops(words.seen.kernel_dropped, words.seen.interface_dropped);
+  amended.SetCarried(words.sealed);
+  amended.SetSpoolDrops(words.drop_spool);
+  const std::span<const std::byte> whole(reinterpret_cast<const std::byte*>(&page), sizeof page);
+  constexpr std::size_t kHeadBytes = offsetof(Page, slots);
+  if (const std::error_code error = WriteAllAt(file.get(), whole.subspan(kHeadBytes), kHeadBytes)) return error;
+  return WriteAllAt(file.get(), whole.first(kHeadBytes), 0);
 }
 
 }  // namespace weir::sensor

@@ -74,8 +74,8 @@ class Checkpoint {
 
   // Nothing where the file is not a whole checkpoint; an error where it is there and cannot be read.
   static std::optional<LastWords> Read(int folder, const std::string& name, std::error_code* error);
-  // For a drop that was never begun: the segment may go some day, with its counts in another manifest.
-  static std::error_code ForgetDropping(int folder, const std::string& name);
+  // Of a dead sensor, once something was settled in its name; the origin stays.
+  static std::error_code Amend(int folder, const std::string& name, const LastWords& words);
 
  private:
   using Number = std::atomic<std::uint64_t>;

@@ -242,6 +242,24 @@ def test_a_salvage_that_is_stopped_at_any_call_loses_nothing_and_keeps_nothing_t
     assert reached > 0
 
 
+def test_a_salvage_that_fails_half_way_remembers_what_it_sealed(binary, capture, unfinished, write_pcap, tmp_path):
+    """The first of two segments is sealed, the second cannot be; until the next try, the first one leaves the spool."""
+    folder = shutil.copytree(unfinished[0], tmp_path / "spool")
+    (part,) = folder.glob(".*.part")
+    shutil.copy(part, folder / part.name.replace("-000000.", "-000001."))
+    inject = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=renameat:error=ENOSPC:when=3"]
+    sensor = [binary, "--sensor", "lab", "-r", write_pcap([]), "--spool", folder]
+    assert b"salvage_failed" in subprocess.run([*inject, *sensor], capture_output=True, timeout=60).stderr
+    (first,) = sound_manifests(folder)
+    assert first.counters["drop_disk"] > 0
+    for path in folder.glob("[!.]*"):
+        path.unlink()
+    assert capture("-r", write_pcap([]), spool=folder).named("segment_salvaged")
+    (second,) = sound_manifests(folder)
+    assert (second.seq, second.previous_sha256) == (first.seq + 1, first.sha256)
+    assert second.counters["read"] == second.counters["written"] > 0
+
+
 @pytest.mark.parametrize("level", [-100, -1, 0, 1, 19])
 def test_every_level_keeps_every_packet_and_zero_only_stores(capture, write_pcap, pcaps, level):
     packets = random_packets(pcaps, 2500) + pcaps.steady(20_000)

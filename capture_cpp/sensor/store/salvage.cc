@@ -44,20 +44,25 @@ std::map<std::string, Leftovers> FindLeftovers(const Options& options, const Spo
   return found;
 }
 
+void SayMayBeToldTwice(const std::string& checkpoint, const std::string& stem) {
+  Say(Event("warning").Text("file", checkpoint).Text("what", "cannot be written; the counts of " + stem + " may be told twice"));
+}
+
 // A sensor killed while it dropped a segment: once the manifest is gone, so is the segment, and its counts are
 // carried; before, nothing has happened. What holds is settled here, before anything is sealed or collected.
 void FinishDrops(const Options& options, const Spool& spool) {
   for (const std::string& name : spool.Names()) {
     if (!BootOfCheckpoint(options.sensor, name)) continue;
     std::error_code error;  // is met again, and said, where the checkpoint's own segments are sealed
-    const std::optional<LastWords> words = Checkpoint::Read(spool.folder(), name, &error);
+    std::optional<LastWords> words = Checkpoint::Read(spool.folder(), name, &error);
     if (!words || !words->sealed.dropping) continue;
     const std::string stem = words->sealed.dropping->stem.Text(options.sensor);
     if (!IsSealed(spool.folder(), stem)) {
       spool.RemoveFile(stem + std::string(kSegmentSuffix));
-    } else if (Checkpoint::ForgetDropping(spool.folder(), name)) {
-      Say(Event("warning").Text("file", name).Text("what", "cannot be written; the counts of " + stem + " may be told twice"));
+      continue;
     }
+    words->sealed.dropping.reset();
+    if (Checkpoint::Amend(spool.folder(), name, *words)) SayMayBeToldTwice(name, stem);
   }
 }
 
@@ -86,6 +91,7 @@ class Heir {
     words_ = Checkpoint::Read(spool_.folder(), CheckpointName(options_.sensor, boot_), &error).value_or(LastWords{});
     if (error) return error;
     if (words_.sealed.dropping) words_.sealed.carried += words_.sealed.dropping->counters;  // FinishDrops() has seen to it
+    words_.sealed.dropping.reset();
     next_seq_ = words_.sealed.segments;
     // Killed between the manifest's rename and the checkpoint: the manifest knows better.
     while (IsSealed(spool_.folder(), Name(next_seq_))) {
@@ -169,10 +175,19 @@ class Heir {
     words_.sealed.counters += counts;
     words_.sealed.carried = {};
     words_.sealed.previous_sha256 = manifest.sha256;
+    next_seq_ = std::max(next_seq_, seq + 1);
+    words_.sealed.segments = next_seq_;
     words_.drop_spool = 0;
     torn_bytes_ = 0;
-    next_seq_ = seq + 1;
+    Remember();
     return true;
+  }
+
+  // Should the rest fail, what was sealed may be dropped or collected before the next try, which must know of it.
+  void Remember() const {
+    const std::string name = CheckpointName(options_.sensor, boot_);
+    if (!Exists(spool_.folder(), name)) return;
+    if (Checkpoint::Amend(spool_.folder(), name, words_)) SayMayBeToldTwice(name, Name(next_seq_ - 1));
   }
 
   // False, as not everything is settled.

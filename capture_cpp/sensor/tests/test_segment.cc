@@ -404,11 +404,38 @@ TEST_F(SegmentTest, CheckpointsOutliveTheirWriter) {
   ASSERT_TRUE(words->sealed.dropping);
   EXPECT_EQ(words->sealed.dropping->stem, (Stem{"0123456789abcdef", 9}));
   EXPECT_EQ(words->sealed.dropping->counters.drop_disk, 4U);
-  ASSERT_FALSE(Checkpoint::ForgetDropping(folder_.get(), ".c"));
+}
+
+TEST_F(SegmentTest, WhatIsSettledForADeadSensorIsAmendedInItsCheckpoint) {
+  {
+    Checkpoint checkpoint;
+    ASSERT_FALSE(checkpoint.MakeFile(folder_.get(), ".c", {"live:eth0", "tcp", "anonymised"}));
+    for (int i = 0; i < 7; ++i) checkpoint.CountFiltered();
+    SealedSoFar sealed;
+    sealed.dropping = {{"0123456789abcdef", 9}, Counters{}};
+    checkpoint.SetCarried(sealed);
+    checkpoint.SetSpoolDrops(5);
+  }
+  std::error_code error;
+  LastWords words = Checkpoint::Read(folder_.get(), ".c", &error).value();
+  words.sealed.dropping.reset();
+  words.sealed.segments = 3;
+  words.sealed.counters.read = 4;
+  words.sealed.previous_sha256 = std::string(64, 'f');
+  words.drop_spool = 0;
+  words.seen.filtered = 2;
+  ASSERT_FALSE(Checkpoint::Amend(folder_.get(), ".c", words));
   const auto later = Checkpoint::Read(folder_.get(), ".c", &error);
   ASSERT_TRUE(later);
   EXPECT_FALSE(later->sealed.dropping);
-  EXPECT_EQ(later->sealed.carried.drop_spool, 6U);
+  EXPECT_EQ(later->sealed.segments, 3U);
+  EXPECT_EQ(later->sealed.counters.read, 4U);
+  EXPECT_EQ(later->sealed.previous_sha256, std::string(64, 'f'));
+  EXPECT_EQ(later->drop_spool, 0U);
+  EXPECT_EQ(later->seen.read, 7U);
+  EXPECT_EQ(later->seen.filtered, 2U);
+  EXPECT_EQ(later->origin.source, "live:eth0");
+  EXPECT_TRUE(Checkpoint::Amend(folder_.get(), ".not there", words));
 }
 
 TEST_F(SegmentTest, CheckpointsThatAreNotWholeAreNotBelieved) {

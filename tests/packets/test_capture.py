@@ -183,10 +183,11 @@ def test_a_plain_capture_file_can_be_written_instead_of_segments(binary, write_p
     assert pcaps.read_pcap((tmp_path / "out.pcap").read_bytes()) == (1, pcaps.steady(30))
 
 
-def test_an_empty_file_is_no_mistake_and_gives_no_segment(capture, tmp_path):
+def test_an_empty_file_is_said_and_gives_no_segment(capture, tmp_path):
     (tmp_path / "empty.pcap").write_bytes(b"")
     run = capture("-r", tmp_path / "empty.pcap")
     assert run.code == 0
+    assert [event["file"] for event in run.named("odd_empty_file")] == [str(tmp_path / "empty.pcap")]
     assert set(run.totals.values()) == {0}
     assert not list(run.spool.glob("[!.]*"))
 

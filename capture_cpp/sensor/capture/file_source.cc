@@ -67,7 +67,7 @@ class FileSource : public CaptureSource {
  private:
   void Offer(const RecordFormat& format, const Record& record, Feeder* feeder);
   RecordHeader HeaderOf(const Record& record, bool nanoseconds);
-  void SayOddities(std::uint64_t truncated_tail) const;
+  void SayOddities(const CaptureFile& file) const;
 
   std::string name_;
   std::uint32_t snaplen_;
@@ -93,7 +93,7 @@ void FileSource::Run(Feeder* feeder, StopSignal* signal) {
     if (is_stopped_) break;
   }
   if (pipe != nullptr && pipe->is_stopped()) is_stopped_ = true;
-  SayOddities(file.truncated_tail());
+  SayOddities(file);
 }
 
 void FileSource::Offer(const RecordFormat& format, const Record& record, Feeder* feeder) {
@@ -117,10 +117,15 @@ RecordHeader FileSource::HeaderOf(const Record& record, bool nanoseconds) {
           static_cast<std::uint32_t>(record.bytes.size()), record.wire_bytes};
 }
 
-void FileSource::SayOddities(std::uint64_t truncated_tail) const {
+void FileSource::SayOddities(const CaptureFile& file) const {
   if (odd_times_ > 0) Say(Event("odd_time").Text("file", name_).Count("packets", odd_times_));
-  if (truncated_tail > 0 && !is_stopped_) {
-    Say(Event("odd_truncated_tail").Text("file", name_).Count("bytes", truncated_tail)
+  if (is_stopped_) return;
+  if (file.is_empty()) {
+    Say(Event("odd_empty_file").Text("file", name_)
+            .Text("what", "it holds nothing, not even the header of a capture; its writer may have been stopped"));
+  }
+  if (file.truncated_tail() > 0) {
+    Say(Event("odd_truncated_tail").Text("file", name_).Count("bytes", file.truncated_tail())
             .Text("what", "the capture ends inside a record; its writer may have been stopped"));
   }
 }

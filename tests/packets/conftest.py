@@ -4,6 +4,7 @@ import fcntl
 import io
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -15,6 +16,11 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
+from moto import mock_aws
+
+from two_sensors import write_captures
+from weir import jobs
+from weir.store import FolderStore, S3Store, Store
 
 REPOSITORY = Path(__file__).parents[2]
 NINE_OCLOCK = 1_709_542_800  # 2024-03-04 09:00 UTC, s
@@ -258,3 +264,51 @@ def loop(binary: Path) -> Iterator[Callable[..., Loop]]:
     for one in running:
         one.process.kill()
         one.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def made(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sensors that see a packet each in turn: their files, spool and store, and all packets in one file."""
+    folder = tmp_path_factory.mktemp("made")
+    write_captures(folder)
+    for sensor in ("east", "west"):
+        command = [binary, "--sensor", sensor, "-r", folder / f"{sensor}.pcap", "--spool", folder / "spool"]
+        subprocess.run([*command, "--rotate-bytes", "100000", "--rotate-seconds", "3600"], check=True, capture_output=True)
+    shutil.copytree(folder / "spool", folder / "collected")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEIR_SPOOL", str(folder / "collected"))
+        patch.setenv("WEIR_STORE", str(folder / "store"))
+        jobs.collect(jobs.waiting())
+    return folder
+
+
+@pytest.fixture
+def site(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A copy of what was made, free to be spoiled."""
+    folder = tmp_path / "site"
+    shutil.copytree(made, folder)
+    for name in ("AWS_ENDPOINT_URL", "WEIR_HOME", "WEIR_SPOOL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WEIR_STORE", str(folder / "store"))
+    return SimpleNamespace(folder=folder, spool=folder / "spool", whole=folder / "all.pcap", out=folder / "found.pcap")
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, site: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The store, with all segments collected."""
+    local = FolderStore(site.folder / "store")
+    if request.param == "folder":
+        yield local
+        return
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("WEIR_STORE", "s3://weir/site")
+    with mock_aws():
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket="weir")
+        remote = S3Store("weir", "site")
+        for key in local.keys("1_packets/"):
+            remote.put(key, local.get(key))
+        yield remote

@@ -240,6 +240,36 @@ def test_verifying_reads_whole_segments_and_finds_one_that_was_changed(site, pca
     assert found["packets"] == 3000 - said["packets"]
 
 
+@pytest.fixture
+def counts_only(site, capture) -> list[Path]:
+    """Sealed segments among those of the spool that hold no packets, only counts in their manifests."""
+    capture("--sensor", "north", "-r", site.whole, "-f", "host 192.0.2.1", "--rotate-seconds", 10**6, spool=site.spool)
+    return sorted(site.spool.glob("north*.zst"))
+
+
+@pytest.mark.parametrize("query", [Query(), Query(end_us=START_US), Query(hosts=("192.0.2.1",))])
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b"", lambda b: b[:-1] + b"?", lambda b: b + b"?"])
+def test_verifying_finds_a_segment_without_packets_that_was_changed(site, counts_only, query, damage) -> None:
+    sound = jobs.find_packets(query, site.out, places=[site.spool], verify=True)
+    assert sound["damaged"] == []
+    assert {f"{path}: its digest was to be verified" for path in counts_only} <= set(sound["read_whole"])
+    victim = counts_only[0]
+    victim.write_bytes(damage(victim.read_bytes()))
+    found = jobs.find_packets(query, site.out, places=[site.spool], verify=True)
+    assert [one.split(": ")[0] for one in found["damaged"]] == [f"{victim}:0"]
+    assert found["packets"] == sound["packets"]
+    assert jobs.find_packets(query, site.out, places=[site.spool])["damaged"] == []
+
+
+def test_a_sound_copy_of_a_changed_segment_without_packets_is_read(site, counts_only) -> None:
+    copies = site.folder / "zcopies"  # behind the spool by name
+    shutil.copytree(site.spool, copies)
+    counts_only[0].write_bytes(b"?")
+    found = jobs.find_packets(Query(), site.out, places=[site.spool, copies], verify=True)
+    assert [one.split(":")[0] for one in found["damaged"]] == [str(counts_only[0])]
+    assert f"{copies / counts_only[0].name}: its digest was to be verified" in found["read_whole"]
+
+
 def test_a_lone_segment_cut_in_the_middle_gives_what_lies_before(site, pcaps) -> None:
     first = sorted(site.spool.glob("east*.zst"))[0]
     lone = site.folder / "lone.pcap.zst"

@@ -118,15 +118,14 @@ def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: C
             cost.twice.append(f"{segment.name}: is the segment that is read as {known[digest]}, by its manifest")
             continue
         try:
-            head = _head(segment, cost)
-            form = _form(segment, head)
+            one = _opened(segment, chosen, cost)
         except (CaptureError, AbsentError) as error:
             cost.damaged.append(_named(error, segment, 0))
             continue
         if segment.whole_because:
             cost.read_whole.append(f"{segment.name}: {segment.whole_because}")
-        if form:
-            opened.append(Opened(segment, form, chosen, head))
+        if one:
+            opened.append(one)
         if digest:
             known[digest] = segment.name
     cost.segments_read = len(opened)
@@ -134,13 +133,28 @@ def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: C
 
 
 def _chosen(segment: Segment, queries: Sequence[Query]) -> tuple[Frame, ...] | None:
+    """The frames to read, all where None.
+
+    What is to be read whole is left out only where its times say that nothing in it is wanted. A segment
+    without packets has no times, so it is read, whatever time is asked for.
+    """
     known = segment.manifest
     if known is None:
         return None
-    times = (known.first_us, known.last_us)
-    if times[0] is None or times[1] is None or not any(query.takes_time(times[0], times[1]) for query in queries):
+    first_us, last_us = known.first_us, known.last_us
+    if first_us is not None and last_us is not None and not any(query.takes_time(first_us, last_us) for query in queries):
         return ()
     return None if segment.whole_because else frames(known, queries)
+
+
+def _opened(segment: Segment, frames: tuple[Frame, ...] | None, cost: Cost) -> Opened | None:
+    """The segment with its capture header; None for one without packets, whose digest is checked here."""
+    if segment.manifest and not segment.manifest.frames:
+        _check_digest(_rest(segment, b"", cost), segment.manifest)
+        return None
+    head = _head(segment, cost)
+    form = _form(segment, head)
+    return Opened(segment, form, frames, head) if form else None
 
 
 def _head(segment: Segment, cost: Cost) -> bytes:
@@ -249,7 +263,7 @@ def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query])
 def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
     segment, form, said = opened.segment, opened.form, opened.segment.manifest
     try:
-        packed = _rest(opened, cost)
+        packed = _rest(segment, opened.head, cost)
     except (CaptureError, AbsentError) as error:
         named = len(cost.damaged)
         for run in _runs(0, replace(opened, frames=frames(said, queries))) if said else ():
@@ -258,10 +272,8 @@ def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterato
             cost.damaged.append(_named(error, segment, 0))
         return
     try:
-        digest = hashlib.sha256(packed).hexdigest()
-        if said and (len(packed), digest) != (said.file_bytes, said.sha256):
-            words = f"its manifest says {said.file_bytes} with {said.sha256}"
-            raise CaptureError(f"has {len(packed)} bytes with sha256 {digest}, {words}; it was changed")
+        if said:
+            _check_digest(packed, said)
         for packet in form.streamed(packed, lambda offset, error: cost.damaged.append(_named(error, segment, offset))):
             if takes(queries, form.link_type, packet.time_ns // NS_PER_US, packet.data, packet.length):
                 yield packet
@@ -269,11 +281,18 @@ def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterato
         cost.damaged.append(_named(error, segment, 0))
 
 
-def _rest(opened: Opened, cost: Cost) -> bytes:
-    """All of a segment, of which its head was read before; CaptureError or AbsentError where its manifest says more."""
-    segment, said = opened.segment, opened.segment.manifest
-    rest = max(segment.file_bytes, said.file_bytes if said else 0) - len(opened.head)
-    return opened.head + (_fetch(segment, len(opened.head), rest, cost) if rest else b"")
+def _rest(segment: Segment, head: bytes, cost: Cost) -> bytes:
+    """All of a segment, of which ``head`` was read before; CaptureError or AbsentError where its manifest says more."""
+    said = segment.manifest
+    rest = max(segment.file_bytes, said.file_bytes if said else 0) - len(head)
+    return head + (_fetch(segment, len(head), rest, cost) if rest else b"")
+
+
+def _check_digest(packed: bytes, said: Manifest) -> None:
+    digest = hashlib.sha256(packed).hexdigest()
+    if (len(packed), digest) != (said.file_bytes, said.sha256):
+        words = f"its manifest says {said.file_bytes} with {said.sha256}"
+        raise CaptureError(f"has {len(packed)} bytes with sha256 {digest}, {words}; it was changed")
 
 
 def _fetch(segment: Segment, offset: int, length: int, cost: Cost) -> bytes:

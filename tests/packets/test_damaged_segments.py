@@ -270,6 +270,19 @@ def test_a_sound_copy_of_a_changed_segment_without_packets_is_read(site, counts_
     assert f"{copies / counts_only[0].name}: its digest was to be verified" in found["read_whole"]
 
 
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:-1] + b"?", lambda b: b + b"?"])
+def test_verifying_finds_what_was_changed_in_the_store(site, counts_only, monkeypatch, store, damage) -> None:
+    monkeypatch.setenv("WEIR_SPOOL", str(site.spool))
+    jobs.collect([str(path) for path in sorted(site.spool.glob("north*.json"))])
+    assert jobs.find_packets(Query(), site.out, verify=True)["damaged"] == []
+    victims = [next(key for key in store.keys(f"1_packets/{name}/") if key.endswith(".zst")) for name in ("east", "north")]
+    for key in victims:
+        store.put(key, damage(store.get(key)))
+    found = jobs.find_packets(Query(), site.out, verify=True)
+    assert len(found["damaged"]) == len(victims)
+    assert all(any(key in one for one in found["damaged"]) for key in victims)
+
+
 def test_a_lone_segment_cut_in_the_middle_gives_what_lies_before(site, pcaps) -> None:
     first = sorted(site.spool.glob("east*.zst"))[0]
     lone = site.folder / "lone.pcap.zst"

@@ -137,7 +137,7 @@ def find_packets(
     queries, sensor = _of_alert(store, alert_id, query, told, sensor) if store and alert_id else ((query,), sensor)
     if store and not places and query.community_id:
         queries = _with_addresses(store, queries, sensor, told)
-    found = _in_folders(places, sensor, cost) if places else list(_in_store(site_store(), queries, sensor, cost, told))
+    found = _in_folders(places, sensor, cost) if places else list(_in_store(site_store(), queries, sensor, cost, told, verify))
     if verify:
         found = [replace(one, whole_because=one.whole_because or "its digest was to be verified") for one in found]
     opened = _of_one_link_type(open_segments(found, queries, cost), link_type)
@@ -238,8 +238,11 @@ def _in_folders(places: Sequence[Path], sensor: str, cost: Cost) -> list[Segment
     return chosen
 
 
-def _in_store(store: Store, queries: Sequence[Query], sensor: str, cost: Cost, told: Counts) -> Iterator[Segment]:
-    """The segments of the hours in question; their manifests are read, they are not."""
+def _in_store(store: Store, queries: Sequence[Query], sensor: str, cost: Cost, told: Counts, verify: bool) -> Iterator[Segment]:
+    """The segments of the hours in question; their manifests are read, they are not.
+
+    Their sizes are what the manifests say; the store is asked of those without, and of all where ``verify`` is set.
+    """
     from weir.packets.find import Segment
     from weir.packets.manifest import MANIFEST_SUFFIX, SEGMENT_SUFFIX, Manifest
 
@@ -262,7 +265,7 @@ def _in_store(store: Store, queries: Sequence[Query], sensor: str, cost: Cost, t
         if key not in keys:
             cost.damaged.append(f"{name}: no such segment, but its manifest is there; was it deleted?")
             continue
-        size = manifest.file_bytes if manifest else store.size(key)
+        size = manifest.file_bytes if manifest and not verify else store.size(key)
         yield Segment(name, size, partial(store.get_range, key), manifest, why_not)
 
 

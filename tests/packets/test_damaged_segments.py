@@ -12,6 +12,8 @@ from two_sensors import START_US, by_tcpdump, weir
 from weir import jobs
 from weir.packets.query import Query
 
+EMPTY_FRAME = b"\x28\xb5\x2f\xfd\x00\x58\x01\x00\x00"  # zstd's; takes long to open for what it holds
+
 
 def test_a_copy_is_read_where_the_other_has_lost_its_beginning(site) -> None:
     copies = site.folder / "zcopies"  # behind the spool by name
@@ -162,6 +164,16 @@ def test_a_lone_segment_without_packets_is_no_mistake_but_one_that_was_cut_is(si
     assert (found["packets"], found["damaged"]) == (0, [])
     lone.write_bytes(whole[:-1])
     assert len(jobs.find_packets(Query(), site.out, places=[lone])["damaged"]) == 1
+
+
+def test_without_manifest_what_lies_before_a_hostile_end_is_delivered(site, many_frames, pcaps) -> None:
+    segment, said = many_frames
+    last, lone = said["frames"][-1], site.folder / "lone.pcap.zst"
+    lone.write_bytes(segment.read_bytes()[: last["offset"]] + EMPTY_FRAME * 400_000)
+    found = jobs.find_packets(Query(), site.out, places=[lone])
+    words = "has more frames and blocks than any capture of its size; the rest was given up"
+    assert [one.split(": ", 1)[1] for one in found["damaged"]] == [words]
+    assert found["packets"] == said["packets"] - last["packets"]
 
 
 @pytest.mark.parametrize("options", [["--check"], ["--no-check"]])

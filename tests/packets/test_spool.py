@@ -1,5 +1,8 @@
 import hashlib
 import json
+import os
+import signal
+import stat
 from pathlib import Path
 
 import pytest
@@ -151,7 +154,7 @@ def dropped(path: Path) -> None:
     path.with_name(path.name.replace(".json", ".pcap.zst")).unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("moment", ["read", "_refuse_link", "set_aside", "acknowledge"])
+@pytest.mark.parametrize("moment", ["read", "_refuse_irregular", "set_aside", "acknowledge"])
 def test_a_segment_that_its_sensor_drops_while_it_is_collected_is_no_mistake(folder, tmp_path, monkeypatch, moment):
     monkeypatch.setenv("WEIR_SPOOL", str(folder))
     monkeypatch.setenv("WEIR_STORE", str(tmp_path / "store"))
@@ -162,7 +165,7 @@ def test_a_segment_that_its_sensor_drops_while_it_is_collected_is_no_mistake(fol
     then = getattr(spool, moment)
 
     def drop_before(path: Path, *arguments):
-        if path == (segment if moment == "_refuse_link" else first):
+        if path == (segment if moment == "_refuse_irregular" else first):
             dropped(first)
         return then(path, *arguments)
 
@@ -185,3 +188,46 @@ def test_a_manifest_that_is_a_link_to_nowhere_is_set_aside(folder, tmp_path, mon
     (words,) = jobs.collect(jobs.waiting())["refused"]
     assert words.startswith(f"{first}: is a link")
     assert (folder / "refused" / first.name).is_symlink()
+
+
+@pytest.fixture
+def patience():
+    """Ends a test that waits for a pipe that nobody writes to."""
+
+    def give_up(*_):
+        raise AssertionError("waited for a pipe")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_file_in_place_of_a_segment_is_set_aside(folder, tmp_path, monkeypatch, patience, make):
+    monkeypatch.setenv("WEIR_SPOOL", str(folder))
+    monkeypatch.setenv("WEIR_STORE", str(tmp_path / "store"))
+    first, *others = spool.sealed(folder)
+    segment = first.with_name(first.name.replace(".json", ".pcap.zst"))
+    segment.unlink()
+    make(segment)
+    kind = stat.S_IFMT(segment.lstat().st_mode)
+    counts = jobs.collect(jobs.waiting())
+    assert counts["segments"] == len(others)
+    (words,) = counts["refused"]
+    assert words.startswith(f"{segment}: is ")
+    assert words.endswith(", which no sensor makes; set it aside")
+    assert (folder / "refused" / f"{first.name}.reason").read_text() == words + "\n"
+    assert stat.S_IFMT((folder / "refused" / segment.name).lstat().st_mode) == kind
+    assert not list(folder.glob("*.zst"))
+
+
+def test_a_pipe_in_place_of_a_manifest_is_refused(folder, patience):
+    first = spool.sealed(folder)[0]
+    first.unlink()
+    os.mkfifo(first)
+    with pytest.raises(CaptureError, match=r"\.json: is no regular file"):
+        spool.read(first)
+    assert spool.set_aside(first, "a pipe").is_fifo()
+    assert first not in spool.sealed(folder)

@@ -40,15 +40,15 @@ def foreign(spool: Path) -> list[Path]:
 def read(manifest_path: Path) -> tuple[Manifest, bytes]:
     """A manifest and the bytes of its segment.
 
-    Raises CaptureError where the manifest is unsound, belongs to another file, or names a sha256
-    that the bytes do not have.
+    Raises CaptureError where one of the two is no regular file, or the manifest is unsound, belongs to
+    another file, or names a sha256 that the bytes do not have.
     """
-    _refuse_link(manifest_path)
+    _refuse_irregular(manifest_path)
     manifest = Manifest.read(manifest_path)
     segment = _sibling(manifest_path, SEGMENT_SUFFIX)
     if manifest.file != segment.name:
         raise CaptureError(f"{manifest_path}: speaks of {manifest.file}, not of {segment.name}; set it aside")
-    _refuse_link(segment)
+    _refuse_irregular(segment)
     try:
         whole = segment.read_bytes()
     except OSError as error:
@@ -84,7 +84,7 @@ def acknowledge(manifest_path: Path, sha256: str) -> None:
 
 def is_gone(manifest_path: Path) -> bool:
     """Whether a segment left the spool: it was acknowledged, or the sensor dropped it, which removes the manifest first."""
-    return not (manifest_path.exists() or manifest_path.is_symlink())
+    return not _is_there(manifest_path)
 
 
 def set_aside(path: Path, reason: str) -> Path | None:
@@ -99,7 +99,7 @@ def set_aside(path: Path, reason: str) -> Path | None:
     words = target.with_name(target.name + ".reason")
     _write(words, " ".join(reason.split()).encode() + b"\n")
     try:
-        if path.name.endswith(MANIFEST_SUFFIX) and segment.exists():
+        if path.name.endswith(MANIFEST_SUFFIX) and _is_there(segment):
             segment.rename(_free(refused / segment.name))
         path.rename(target)
     except FileNotFoundError:  # the sensor dropped it meanwhile
@@ -125,14 +125,22 @@ def _sibling(manifest_path: Path, suffix: str) -> Path:
     return manifest_path.with_name(manifest_path.name.removesuffix(MANIFEST_SUFFIX) + suffix)
 
 
-def _refuse_link(path: Path) -> None:
+def _is_there(path: Path) -> bool:
+    """Whether the folder has this name, be it that of a link to nowhere."""
+    return path.exists() or path.is_symlink()
+
+
+def _refuse_irregular(path: Path) -> None:
+    """A link leads elsewhere, and a pipe would be waited for without end; what is gone is for the reader to name."""
     if path.is_symlink():
         raise CaptureError(f"{path}: is a link, which no sensor makes; set it aside")
+    if path.exists() and not path.is_file():
+        raise CaptureError(f"{path}: is no regular file, which no sensor makes; set it aside")
 
 
 def _free(path: Path) -> Path:
     number = 0
-    while path.exists() or path.is_symlink():
+    while _is_there(path):
         number += 1
         path = path.with_name(f"{path.name.removesuffix(f'.{number - 1}')}.{number}")
     return path

@@ -112,7 +112,9 @@ def packets(
     """Find packets again and write them as one pcap, reading only what the segments' indexes name.
 
     All conditions must hold for one header of a packet, the outermost or one inside a tunnel. With --out -, the account
-    of what was read goes to standard error. Exits with 6 when something was damaged or missing; the rest is delivered.
+    of what was read goes to standard error. Exits with 6 when a segment, or a part of one, is damaged, or missing
+    though its manifest is there; it is named under damaged and the rest is delivered. A segment whose manifest is missing
+    or cannot be believed is read whole and named under read_whole; that alone exits with 0.
 
     Example: weir packets --host 10.0.0.5 --start 2026-01-31T09:00 --end 2026-01-31T09:05 | tcpdump -n -r -
     """

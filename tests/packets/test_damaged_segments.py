@@ -252,6 +252,25 @@ def test_verifying_reads_whole_segments_and_finds_one_that_was_changed(site, pca
     assert found["packets"] == 3000 - said["packets"]
 
 
+@pytest.mark.parametrize("paper", [None, b"{}"])
+def test_the_command_exits_with_0_where_only_a_manifest_is_missing_or_unsound(site, paper) -> None:
+    victim = next(site.spool.glob("west*.json"))
+    victim.unlink()
+    if paper:
+        victim.write_bytes(paper)
+    done = weir(site.spool, "-o", site.out, "--json")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert (found["packets"], found["damaged"], len(found["read_whole"])) == (3000, [], 1)
+
+
+def test_the_help_says_what_exits_with_6_and_what_does_not() -> None:
+    words = " ".join(weir("--help", env={**os.environ, "COLUMNS": "1000"}).stdout.decode().split())
+    assert "Exits with 6 when a segment, or a part of one, is damaged, or missing though its manifest is there" in words
+    assert "A segment whose manifest is missing or cannot be believed is read whole and named under read_whole" in words
+    assert "that alone exits with 0" in words
+
+
 @pytest.fixture
 def counts_only(site, capture) -> list[Path]:
     """Sealed segments among those of the spool that hold no packets, only counts in their manifests."""

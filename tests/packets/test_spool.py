@@ -10,6 +10,7 @@ import pytest
 from weir import jobs
 from weir.errors import CaptureError
 from weir.packets import spool
+from weir.packets.manifest import Manifest
 
 
 @pytest.fixture
@@ -231,3 +232,23 @@ def test_a_pipe_in_place_of_a_manifest_is_refused(folder, patience):
         spool.read(first)
     assert spool.set_aside(first, "a pipe").is_fifo()
     assert first not in spool.sealed(folder)
+
+
+def test_a_pipe_in_place_of_a_manifest_is_collected_into_refused(folder, tmp_path, monkeypatch, patience):
+    monkeypatch.setenv("WEIR_SPOOL", str(folder))
+    monkeypatch.setenv("WEIR_STORE", str(tmp_path / "store"))
+    first, *others = spool.sealed(folder)
+    first.unlink()
+    os.mkfifo(first)
+    os.mkfifo(folder / "other")
+    assert [path.name for path in spool.foreign(folder)] == ["other"]
+    counts = jobs.collect(jobs.waiting())
+    assert (counts["segments"], len(counts["refused"])) == (len(others), 1)
+    assert (folder / "refused" / first.name).is_fifo()
+
+
+def test_a_link_to_a_pipe_is_no_manifest(tmp_path, patience):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link.json").symlink_to("pipe")
+    with pytest.raises(CaptureError, match=r"link\.json: is no regular file"):
+        Manifest.read(tmp_path / "link.json")

@@ -133,6 +133,8 @@ class Manifest:
     def read(cls, source: bytes | Path) -> Manifest:
         """Parse and check a manifest; CaptureError names the field that is wrong."""
         name = str(source) if isinstance(source, Path) else "manifest"
+        if isinstance(source, Path) and source.exists() and not source.is_file():  # a pipe would be waited for without end
+            raise CaptureError(f"{name}: is no regular file; set it aside")
         try:
             manifest = _build(json.loads(source.read_bytes() if isinstance(source, Path) else source), name)
         except OSError as error:

@@ -112,7 +112,8 @@ def set_aside(path: Path, reason: str) -> Path | None:
 
 def _files(spool: Path) -> list[Path]:
     try:
-        return sorted(path for path in spool.iterdir() if not path.name.startswith(".") and (path.is_file() or path.is_symlink()))
+        visible = sorted(path for path in spool.iterdir() if not path.name.startswith("."))
+        return [path for path in visible if path.is_symlink() or not path.is_dir()]
     except OSError as error:
         raise CaptureError(f"spool {spool}: {error.strerror}; give the folder that weir-capture --spool names") from error
 

@@ -59,14 +59,17 @@ class Table {
     throw std::out_of_range(name);
   }
 
-  std::string EndReasons() const {
+  std::string EndReasons() const { return Texts("end_reason"); }
+
+  // The texts of a column, one behind the other.
+  std::string Texts(const std::string& name) const {
     for (std::size_t i = 0; i < FlowColumnDefinitions().size(); ++i) {
-      if (std::string(FlowColumnDefinitions()[i].name) == "end_reason") {
+      if (FlowColumnDefinitions()[i].name == name) {
         const ColumnBuffer& text = batch_->columns[i].values;
         return {static_cast<const char*>(text.data()), text.size()};
       }
     }
-    return "";
+    throw std::out_of_range(name);
   }
 
   std::int64_t PacketsInRows() const {
@@ -110,6 +113,66 @@ TEST(FlowTable, AFlowIsCutWhenItLastsLongerThanTheActiveTimeout) {
   table.Finish();
   EXPECT_EQ(table.EndReasons(), "activeactiveforced");
   EXPECT_EQ(table.Column<std::int64_t>("duration_us"), (std::vector<std::int64_t>{1'800'000'000, 1'800'000'000, 0}));
+}
+
+// Adds packets of one host every minute from a second to another, and what the other side sends instead.
+void AddMinutes(Table* table, std::int64_t from_s, std::int64_t to_s, bool is_from_b) {
+  for (std::int64_t second = from_s; second <= to_s; second += 60) {
+    Packet packet = PacketAt(kStartUs + second * 1'000'000, 1, kProtocolUdp, 0, is_from_b);
+    packet.payload = is_from_b ? 100 : 32;
+    table->Add(packet);
+  }
+}
+
+TEST(FlowTable, WhoSpokeFirstStaysForwardInAllRowsOfAFlow) {
+  Table table;
+  AddMinutes(&table, 0, 1'800, false);
+  AddMinutes(&table, 1'860, 1'980, true);
+  AddMinutes(&table, 2'010, 2'070, false);
+  AddMinutes(&table, 2'130, 3'690, true);
+  AddMinutes(&table, 3'780, 3'780, true);
+  table.Finish();
+  EXPECT_EQ(table.EndReasons(), "activeactiveforced");
+  EXPECT_EQ(table.Column<std::int32_t>("src_port"), (std::vector<std::int32_t>{1'000, 1'000, 1'000}));
+  EXPECT_EQ(table.Column<std::int64_t>("packets_fwd"), (std::vector<std::int64_t>{31, 2, 0}));
+  EXPECT_EQ(table.Column<std::int64_t>("packets_bwd"), (std::vector<std::int64_t>{0, 29, 2}));
+  EXPECT_EQ(table.Column<std::int64_t>("payload_fwd_min"), (std::vector<std::int64_t>{32, 32, 0}));
+  EXPECT_EQ(table.Column<std::int64_t>("payload_bwd_min"), (std::vector<std::int64_t>{0, 100, 100}));
+  EXPECT_EQ(table.Column<std::int64_t>("segment_size_fwd_min"), (std::vector<std::int64_t>{8, 8, 0}));
+  EXPECT_EQ(table.Column<std::int64_t>("iat_fwd_total_us"), (std::vector<std::int64_t>{1'800'000'000, 60'000'000, 0}));
+  EXPECT_EQ(table.Column<std::int64_t>("iat_bwd_total_us"), (std::vector<std::int64_t>{0, 1'770'000'000, 90'000'000}));
+  EXPECT_EQ(table.Texts("conn_state"), "S0SFSHR");
+  EXPECT_EQ(table.Texts("history"), "DdDd");
+}
+
+TEST(FlowTable, ARowOfOnePacketOfTheOtherSideHasNoGaps) {
+  Table table;
+  AddMinutes(&table, 0, 1'800, false);
+  AddMinutes(&table, 1'860, 1'860, true);
+  table.Finish();
+  EXPECT_EQ(table.Column<std::int64_t>("iat_min_us"), (std::vector<std::int64_t>{60'000'000, 0}));
+  EXPECT_EQ(table.Column<double>("iat_mean_us"), (std::vector<double>{60'000'000, 0}));
+  EXPECT_EQ(table.Column<double>("down_up_ratio"), (std::vector<double>{0, 0}));
+}
+
+TEST(FlowTable, AConnectionThatGoesOnIsClosedByTheSidesThatCloseIt) {
+  Table table;
+  const auto add = [&table](std::int64_t second, std::uint8_t flags, bool is_from_b) {
+    Packet packet = PacketAt(kStartUs + second * 1'000'000, 1, kProtocolTcp, flags, is_from_b);
+    packet.payload = 0;
+    packet.window = 1;
+    table.Add(packet);
+  };
+  for (std::int64_t second = 0; second <= 1'800; second += 60) {
+    add(second, second == 0 ? kTcpSyn : kTcpAck, false);
+  }
+  add(1'860, kTcpFin | kTcpAck, true);
+  add(1'861, kTcpFin | kTcpAck, false);
+  table.Finish();
+  EXPECT_EQ(table.EndReasons(), "activefinished");
+  EXPECT_EQ(table.Texts("history"), "SAfF");
+  EXPECT_EQ(table.Column<std::int64_t>("packets_fwd"), (std::vector<std::int64_t>{31, 1}));
+  EXPECT_EQ(table.Column<std::int64_t>("packets_bwd"), (std::vector<std::int64_t>{0, 1}));
 }
 
 TEST(FlowTable, ASynAfterTheEndOfAConnectionBeginsANewRecord) {

@@ -2,7 +2,7 @@
 
 The native flow core, the Great Expectations suites, the documentation, Parquet files and model
 artifacts are checked against these tables. Names go quantity, direction, statistic, unit;
-``fwd`` is the side that spoke first. Times are int64 microseconds, UTC, taken from packets.
+``fwd`` is the side that spoke first, also where a flow goes on in another row. Times are int64 microseconds, UTC, taken from packets.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ FLOWS: tuple[Column, ...] = (
         "hash of 5-tuple, start and first sequence number; the same packets give the same id",
     ),
     _id("start_us", "int64", "us", "capture time of the first packet, UTC since 1970", "Timestamp"),
-    _id("src_ip", "string", "", "address of the side that spoke first", "Src IP"),
+    _id("src_ip", "string", "", "address of the side that spoke first, in the conversation's first row", "Src IP"),
     _id("dst_ip", "string", "", "address of the other side", "Dst IP"),
     _port("src_port", "port of the side that spoke first; 0 without ports", "Src Port"),
     _port("dst_port", "port of the other side; 0 without ports", "Dst Port"),
@@ -146,7 +146,7 @@ FLOWS: tuple[Column, ...] = (
     Column("protocol", "int32", "", "IP protocol number, of the innermost IP header", cic="Protocol", low=0, high=255),
     Column("ip_version", "int32", "", "4 or 6", low=4, high=6),
     _count("duration_us", "us", "last packet minus first; 0 for a single packet", "Flow Duration"),
-    Column("packets_fwd", "int64", "packets", "packets of the side that spoke first", cic="Total Fwd Packet", low=1),
+    Column("packets_fwd", "int64", "packets", "packets of the side that spoke first", cic="Total Fwd Packet", low=0),
     _count("packets_bwd", "packets", "packets of the other side", "Total Bwd packets"),
     _count("bytes_fwd", "B", "IP bytes of the side that spoke first, headers included"),
     _count("bytes_bwd", "B", "IP bytes of the other side, headers included"),

@@ -65,7 +65,7 @@ BAD_VALUES = [
     ("flow_id", None, "flow_id is present"),
     ("bytes_fwd", -1, "bytes_fwd is at least 0"),
     ("duration_us", -1, "duration_us is at least 0"),
-    ("packets_fwd", 0, "packets_fwd is at least 1"),
+    ("packets_fwd", -1, "packets_fwd is at least 0"),
     ("ip_version", 9, "ip_version is at least 4 and at most 6"),
     ("dst_port", 65_536, "dst_port is at least 0 and at most 65535"),
     ("end_reason", "boredom", "end_reason is one of active, finished, forced, idle, table_full"),

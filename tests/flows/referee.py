@@ -63,12 +63,23 @@ class Flow:
     packets: list[Seen] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     is_forward: list[bool] = field(default_factory=list)
+    before: Any = None  # the Flow that this one goes on with, behind the active timeout
 
     def add(self, packet: Seen) -> None:
         """Append a packet."""
         self.packets.append(packet)
         self.times.append(max([packet.time_us, *self.times[-1:]]))
-        self.is_forward.append(packet.source == self.packets[0].source)
+        self.is_forward.append(packet.source == self.ends[0])
+
+    @property
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Who spoke first, before any timeout, and to whom."""
+        return self.before.ends if self.before else (self.packets[0].source, self.packets[0].destination)
+
+    @property
+    def opening(self) -> Seen:
+        """The first packet or, where that is of the other side, what the record before says of it."""
+        return self.packets[0] if self.is_forward[0] or not self.before else self.before.opening
 
     def is_closed(self) -> bool:
         """Whether TCP ended: an RST, or FINs of both sides."""
@@ -163,19 +174,27 @@ def flows(packets: Iterable[Seen], idle_us: int, active_us: int) -> list[dict[st
         flow = live.get(key)
         if flow is not None and is_over(flow, packet, now, idle_us, active_us):
             ended.append(live.pop(key))
+            if goes_on(flow, packet, now, idle_us):
+                live[key] = Flow(before=flow)
         live.setdefault(key, Flow()).add(packet)
     return [row(flow) for flow in [*ended, *live.values()]]
 
 
 def is_over(flow: Flow, packet: Seen, now: int, idle_us: int, active_us: int) -> bool:
     """Whether a packet comes too late for the flow, or opens a new connection after its end."""
+    return not goes_on(flow, packet, now, idle_us) or packet.time_us - flow.times[0] > active_us
+
+
+def goes_on(flow: Flow, packet: Seen, now: int, idle_us: int) -> bool:
+    """Whether a packet belongs to the same conversation, be it to another record of it."""
     opens_anew = flow.is_closed() and packet.flags & (SYN | ACK) == SYN
-    return now > flow.times[-1] + idle_us or opens_anew or packet.time_us - flow.times[0] > active_us
+    return now <= flow.times[-1] + idle_us and not opens_anew
 
 
 def row(flow: Flow) -> dict[str, Any]:
     """All columns of one flow."""
     first = flow.packets[0]
+    source, destination = flow.ends
     forward = [p for p, is_fwd in zip(flow.packets, flow.is_forward, strict=True) if is_fwd]
     backward = [p for p, is_fwd in zip(flow.packets, flow.is_forward, strict=True) if not is_fwd]
     times = {
@@ -187,21 +206,21 @@ def row(flow: Flow) -> dict[str, Any]:
     count, payload = len(flow.packets), sum(p.payload for p in flow.packets)
     out: dict[str, Any] = {
         "start_us": flow.times[0],
-        "src_ip": first.source[0],
-        "dst_ip": first.destination[0],
-        "src_port": first.source[1],
-        "dst_port": first.destination[1],
+        "src_ip": source[0],
+        "dst_ip": destination[0],
+        "src_port": source[1],
+        "dst_port": destination[1],
         "protocol": first.protocol,
         "ip_version": first.version,
         "duration_us": duration,
         "first_offset": first.offset,
-        "icmp_type": first.icmp[0],
-        "icmp_code": first.icmp[1],
-        "init_win_fwd": first.window,
+        "icmp_type": flow.opening.icmp[0],
+        "icmp_code": flow.opening.icmp[1],
+        "init_win_fwd": first.window if flow.is_forward[0] else 0,
         "init_win_bwd": backward[-1].window if backward else 0,
-        "data_packets_fwd": sum(p.payload > 0 for p in forward[1:]),
+        "data_packets_fwd": sum(p.payload > 0 for p, is_fwd in list(zip(flow.packets, flow.is_forward, strict=True))[1:] if is_fwd),
         "segment_size_fwd_min": min((p.header for p in forward if p.header), default=0),
-        "down_up_ratio": len(backward) / len(forward),
+        "down_up_ratio": len(backward) / len(forward) if forward else 0,
         "payload_rate": per_second(payload, duration),
         "packet_rate": per_second(count, duration),
     }
@@ -219,7 +238,7 @@ def row(flow: Flow) -> dict[str, Any]:
         out[f"flags_{name}"] = sum(p.flags & bit != 0 for p in flow.packets)
     active, idle = bursts_and_pauses(flow.times)
     out |= course_columns(flow)
-    out["community_id"] = community_id(first)
+    out["community_id"] = community_id(flow.opening)
     return out | gap_columns("active", active) | gap_columns("idle", idle)
 
 
@@ -307,7 +326,7 @@ def course_columns(flow: Flow) -> dict[str, Any]:
         letters += [letter if is_fwd else letter.lower() for letter in said]
     history = "".join(dict.fromkeys(letters))
     has_data = any(packet.payload for packet in flow.packets)
-    state = {6: tcp_state(history, *ends(flow), has_data=has_data), 17: "SF" if "d" in history else "S0"}
+    state = {6: tcp_state(history, *ends(flow), has_data=has_data), 17: {"D": "S0", "d": "SHR"}.get(history, "SF")}
     out: dict[str, Any] = {"history": history, "conn_state": state.get(protocol, "OTH")}
     for name, side in (("fwd", sent[True]), ("bwd", sent[False])):
         out |= {f"retransmitted_{name}": side.again, f"out_of_order_{name}": side.late, f"zero_windows_{name}": side.full}

@@ -107,6 +107,29 @@ void SetPayloads(const FlowRecord& record, std::size_t row, FlowTile* tile) {
   tile->subflow_bwd_payload[row] = share(bwd.payload);
 }
 
+// The gaps of a side whose first packet came at `since_us`.
+[[gnu::always_inline]] inline void SetForwardGaps(const Side& fwd, std::int64_t since_us, std::size_t row, FlowTile* tile) {
+  if (fwd.packets > 1) {
+    const auto total = static_cast<std::uint64_t>(fwd.last_us - since_us);
+    tile->iat_fwd_total_us[row] = Signed(total);
+    tile->iat_fwd_mean_us[row] = Mean(total, fwd.packets - 1);
+    tile->iat_fwd_std_us[row] = Deviation(fwd.gap_squares, total, fwd.packets - 1);
+    tile->iat_fwd_max_us[row] = fwd.gap_most;
+    tile->iat_fwd_min_us[row] = fwd.gap_least;
+  }
+}
+
+[[gnu::always_inline]] inline void SetBackwardGaps(const Side& bwd, std::int64_t since_us, std::size_t row, FlowTile* tile) {
+  if (bwd.packets > 1) {
+    const auto total = static_cast<std::uint64_t>(bwd.last_us - since_us);
+    tile->iat_bwd_total_us[row] = Signed(total);
+    tile->iat_bwd_mean_us[row] = Mean(total, bwd.packets - 1);
+    tile->iat_bwd_std_us[row] = Deviation(bwd.gap_squares, total, bwd.packets - 1);
+    tile->iat_bwd_max_us[row] = bwd.gap_most;
+    tile->iat_bwd_min_us[row] = bwd.gap_least;
+  }
+}
+
 void SetGaps(const FlowHead& head, const FlowRecord& record, std::size_t row, FlowTile* tile) {
   const Side& fwd = record.sides[kForward];
   const Side& bwd = record.sides[kBackward];
@@ -117,22 +140,8 @@ void SetGaps(const FlowHead& head, const FlowRecord& record, std::size_t row, Fl
   tile->iat_std_us[row] = Deviation(rhythm.gap_squares, duration, gaps);
   tile->iat_max_us[row] = rhythm.gap_most;
   tile->iat_min_us[row] = rhythm.gap_least;
-  if (fwd.packets > 1) {
-    const auto total = static_cast<std::uint64_t>(fwd.last_us - head.first_us);
-    tile->iat_fwd_total_us[row] = Signed(total);
-    tile->iat_fwd_mean_us[row] = Mean(total, fwd.packets - 1);
-    tile->iat_fwd_std_us[row] = Deviation(fwd.gap_squares, total, fwd.packets - 1);
-    tile->iat_fwd_max_us[row] = fwd.gap_most;
-    tile->iat_fwd_min_us[row] = fwd.gap_least;
-  }
-  if (bwd.packets > 1) {
-    const auto total = static_cast<std::uint64_t>(bwd.last_us - head.first_us - record.backward_since_us);
-    tile->iat_bwd_total_us[row] = Signed(total);
-    tile->iat_bwd_mean_us[row] = Mean(total, bwd.packets - 1);
-    tile->iat_bwd_std_us[row] = Deviation(bwd.gap_squares, total, bwd.packets - 1);
-    tile->iat_bwd_max_us[row] = bwd.gap_most;
-    tile->iat_bwd_min_us[row] = bwd.gap_least;
-  }
+  SetForwardGaps(fwd, head.first_us, row, tile);
+  SetBackwardGaps(bwd, head.first_us + record.second_since_us, row, tile);
 }
 
 void SetSpells(const FlowRecord& record, std::size_t row, FlowTile* tile) {
@@ -205,7 +214,7 @@ void SetCourse(const FlowHead& head, const FirstPacket& first, std::size_t row, 
     tile->zero_windows_fwd[row] = course.zero_windows;
   } else if (head.key.protocol == kProtocolUdp) {
     tile->conn_state[row] = ConnState::kS0;
-    tile->history[row] = UdpHistory(false);
+    tile->history[row] = UdpHistory(kForward, false);
   }
 }
 
@@ -230,7 +239,7 @@ void SetCourse(const FlowHead& head, const FlowRecord& record, std::size_t row, 
   } else if (head.key.protocol == kProtocolUdp) {
     const bool is_answered = record.sides[kBackward].packets > 0;
     tile->conn_state[row] = is_answered ? ConnState::kSf : ConnState::kS0;
-    tile->history[row] = UdpHistory(is_answered);
+    tile->history[row] = UdpHistory(kForward, is_answered);
   }
 }
 
@@ -275,12 +284,29 @@ void SetBulks(const FlowRecord& record, std::size_t row, FlowTile* tile) {
   tile->odd_transport[row] = record.odd_packets[kTransportLayer];
 }
 
+// What is otherwise where the backward side spoke first, and perhaps alone, as the flow goes on behind its active timeout.
+void SetTurned(const FlowHead& head, const FlowRecord& record, std::size_t row, FlowTile* tile) {
+  const Side& fwd = record.sides[kForward];
+  const bool has_forward = fwd.packets > 0;
+  const std::uint16_t header_least = record.rhythm.header_forward_least;
+  tile->init_win_fwd[row] = 0;
+  tile->segment_size_fwd_min[row] = header_least == kNoHeader ? 0 : header_least;
+  tile->payload_fwd_min[row] = has_forward ? fwd.payload_least : 0;
+  tile->iat_min_us[row] = has_forward || record.sides[kBackward].packets > 1 ? record.rhythm.gap_least : 0;
+  SetForwardGaps(fwd, head.first_us + record.second_since_us, row, tile);
+  SetBackwardGaps(record.sides[kBackward], head.first_us, row, tile);
+  if (head.key.protocol == kProtocolUdp) {
+    tile->conn_state[row] = has_forward ? ConnState::kSf : ConnState::kShr;
+    tile->history[row] = UdpHistory(kBackward, has_forward);
+  }
+}
+
 // The row of a flow of two packets, the second one of direction kSide. With everything inlined the
 // record is never put together in memory, and what two packets cannot bring about is left out.
 template <std::size_t kSide>
 [[gnu::flatten]] void WritePairOf(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, EndReason reason, std::size_t row, FlowTile* tile) {
   FlowRecord record{};
-  BeginWithFirst(head, first, &record);
+  BeginWithFirst<kForward>(head, first, &record);
   AddLater(head, second, kSide, head.first_us, &record);
   WriteAll(head, first, record, reason, row, tile);
 }
@@ -323,6 +349,9 @@ void WritePair(const FlowHead& head, const FirstPacket& first, const LaterPacket
 
 void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& record, EndReason reason, std::size_t row, FlowTile* tile) {
   WriteAll(head, first, record, reason, row, tile);
+  if (head.is_first_backward) [[unlikely]] {
+    SetTurned(head, record, row, tile);
+  }
 }
 
 }  // namespace weir

@@ -101,7 +101,8 @@ inline void AddOdd(std::uint32_t odd_layers, std::array<std::uint16_t, kOddLayer
 }
 
 // Fills an empty record with the first packet.
-inline void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
+template <std::size_t kSide>
+void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
   for (Side& side : record->sides) {
     side.gap_least = std::numeric_limits<std::uint32_t>::max();
     side.payload_least = std::numeric_limits<std::uint16_t>::max();
@@ -109,18 +110,18 @@ inline void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowR
   record->rhythm.gap_least = std::numeric_limits<std::uint32_t>::max();
   record->rhythm.active_since_us = head.first_us;
   record->rhythm.header_forward_least = first.header;
-  record->sides[kForward].last_us = head.first_us;
-  AddPacket(first.payload, first.ip_bytes(), first.header, &record->sides[kForward]);
-  record->entropy[kForward] = first.entropy;
+  record->sides[kSide].last_us = head.first_us;
+  AddPacket(first.payload, first.ip_bytes(), first.header, &record->sides[kSide]);
+  record->entropy[kSide] = first.entropy;
   if (head.key.protocol == kProtocolTcp && first.header > 0) {
-    AddFlags(first.tcp_flags, &record->tcp.flags[kForward]);
-    AddToStream(first.tcp_flags, first.sequence, first.payload, first.window, kForward, &record->stream);
+    AddFlags(first.tcp_flags, &record->tcp.flags[kSide]);
+    AddToStream(first.tcp_flags, first.sequence, first.payload, first.window, kSide, &record->stream);
   }
   if (first.odd_layers != 0) [[unlikely]] {
     AddOdd(first.odd_layers, &record->odd_packets);
   }
   if (first.payload > 0) {
-    BeginRun(0, first.payload, &record->bulks[kForward]);
+    BeginRun(0, first.payload, &record->bulks[kSide]);
   }
 }
 
@@ -150,7 +151,7 @@ inline void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowR
     side.gap_least = std::min(side.gap_least, side_gap_us);
     side.gap_most = std::max(side.gap_most, side_gap_us);
   } else {
-    record->backward_since_us = since_start_us;
+    record->second_since_us = since_start_us;
   }
   side.last_us = time_us;
   if (side.payload == 0) {
@@ -179,6 +180,13 @@ inline void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowR
   if (packet.payload > 0) {
     AddToBulk(since_start_us, packet.payload, record->bulks[1 - side_index], &record->bulks[side_index]);
   }
+}
+
+// Adds a packet of direction `side` that came at `time_us`. `entropy` counts if it is of the first payload of its side. Inlined,
+// as most packets come here.
+[[gnu::always_inline]] inline void AddToRecord(
+    const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy, FlowRecord* record) {
+  AddLater(head, Later(head, packet, time_us, side, entropy), side, head.last_us, record);
 }
 
 }  // namespace weir

@@ -8,7 +8,7 @@ namespace weir {
 namespace {
 
 // Line by line; as a whole the compiler would clear it with "rep stos", which begins slowly.
-void Clear(FlowRecord* record) {
+[[gnu::always_inline]] inline void Clear(FlowRecord* record) {
   using Line = std::uint64_t __attribute__((vector_size(kCacheLine)));
   static_assert(sizeof *record % sizeof(Line) == 0);
   auto* lines = reinterpret_cast<unsigned char*>(record);
@@ -37,13 +37,15 @@ LaterPacket Later(const FlowHead& head, const Packet& packet, std::int64_t time_
 
 void BeginRecord(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, FlowRecord* record) {
   Clear(record);
-  BeginWithFirst(head, first, record);
+  BeginWithFirst<kForward>(head, first, record);
   AddLater(head, second, second.is_backward ? kBackward : kForward, head.first_us, record);
 }
 
-void AddToRecord(
-    const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy, FlowRecord* record) {
-  AddLater(head, Later(head, packet, time_us, side, entropy), side, head.last_us, record);
+[[gnu::cold]] void BeginBackward(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
+  Clear(record);
+  BeginWithFirst<kBackward>(head, first, record);
+  record->rhythm.header_forward_least = kNoHeader;
+  record->window_backward = first.window;
 }
 
 }  // namespace weir

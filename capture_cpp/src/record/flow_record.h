@@ -34,11 +34,12 @@ struct alignas(kCacheLine) FlowHead {
   std::int64_t first_us;
   std::int64_t last_us;
   std::uint32_t record;  // index of the FlowRecord; before there is one, kSingle or kPair
-  bool is_forward_from_b : 1;  // the side that spoke first is `key.b`
+  bool is_forward_from_b : 1;  // the forward side, which spoke first, is `key.b`
   bool has_fin_forward : 1;
   bool has_fin_backward : 1;
   bool has_rst : 1;
   std::uint8_t listens : 2;  // bit per side: more of its first bytes is wanted
+  bool is_first_backward : 1;  // the flow goes on behind its active timeout, with a packet of the other side
   std::uint16_t repeats;       // flows of the key before this one that began in the same microsecond, one after the other
 
   bool HasRecord() const { return record != kSingle && record != kPair; }
@@ -123,13 +124,14 @@ struct Spells {
 };
 
 // Both directions together.
+inline constexpr std::uint16_t kNoHeader = 0xffff;
 struct alignas(kCacheLine) Rhythm {
   std::uint64_t gap_squares;
   std::uint32_t gap_least;
   std::uint32_t gap_most;
   std::int64_t active_since_us;  // when the present burst began
   std::uint32_t data_packets_forward;
-  std::uint16_t header_forward_least;
+  std::uint16_t header_forward_least;  // kNoHeader where no packet had one
   Spells active;
 };
 static_assert(sizeof(Rhythm) == kCacheLine);
@@ -153,7 +155,7 @@ struct FlowRecord {
   Rhythm rhythm;
   std::array<Bulk, 2> bulks;
   Spells idle;
-  std::uint32_t backward_since_us;  // first packet backward, from the flow's start
+  std::uint32_t second_since_us;    // first packet of the side that spoke second, from the flow's start
   std::uint16_t window_backward;    // of the latest TCP packet
   std::array<std::uint16_t, 2> entropy;  // of the first payload each way, in steps of 1 / kEntropySteps bit
   std::array<std::uint16_t, kOddLayers> odd_packets;  // with an oddity of each layer; stops at 65,535
@@ -166,8 +168,7 @@ LaterPacket Later(const FlowHead& head, const Packet& packet, std::int64_t time_
 // Fills `record` with the flow's first two packets.
 void BeginRecord(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, FlowRecord* record);
 
-// Adds a packet to it. `entropy` counts if it is of the first payload of its side.
-void AddToRecord(
-    const FlowHead& head, const Packet& packet, std::int64_t time_us, std::size_t side, std::uint16_t entropy, FlowRecord* record);
+// Fills `record` with the first packet of a flow that goes on, sent by the side that had not spoken first.
+void BeginBackward(const FlowHead& head, const FirstPacket& first, FlowRecord* record);
 
 }  // namespace weir

@@ -82,11 +82,11 @@ char* WriteHistory(const History& history, char* to) {
   return to;
 }
 
-History UdpHistory(bool is_answered) {
+History UdpHistory(std::size_t first_side, bool is_answered) {
   History history{};
-  Note(Letter::kD, 0, &history);
+  Note(Letter::kD, first_side, &history);
   if (is_answered) {
-    Note(Letter::kD, 1, &history);
+    Note(Letter::kD, 1 - first_side, &history);
   }
   return history;
 }

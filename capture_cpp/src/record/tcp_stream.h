@@ -46,8 +46,8 @@ ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward, boo
 inline constexpr std::size_t kLongestHistory = 16;
 char* WriteHistory(const History& history, char* to);
 
-// The history of a UDP flow: D, and d where it was answered.
-History UdpHistory(bool is_answered);
+// The history of a UDP flow: D and d, that of `first_side` first, the other one where it was answered.
+History UdpHistory(std::size_t first_side, bool is_answered);
 
 // Bits of TcpStream::seen.
 inline constexpr std::uint8_t kSeenAny = 0x01;

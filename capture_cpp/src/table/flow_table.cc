@@ -8,6 +8,7 @@
 
 #include "application/entropy.h"
 #include "options.h"
+#include "record/flow_growth.h"
 
 namespace weir {
 namespace {
@@ -53,6 +54,7 @@ FlowTable::FlowTable(const FlowSettings& settings, const Seed& seed, FlowColumns
       seed_(seed),
       columns_(columns),
       odd_(odd),
+      reads_payload_(settings.parse_applications || !settings.payload_wishes.empty()),
       most_flows_(FlowsIn(settings)),
       heads_(most_flows_ + 1),
       firsts_(most_flows_ + 1),
@@ -121,16 +123,14 @@ void FlowTable::AddOne(const Packet& packet, std::uint32_t guess) {
   const FlowHead& head = heads_[slot];
   const bool is_new_connection = head.IsClosed() && (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
   if (packet.time_us - head.last_us > settings_.idle_timeout_us) {
-    End(slot, EndReason::kIdle);
+    Restart(slot, packet, EndReason::kIdle);
   } else if (is_new_connection) {
-    End(slot, EndReason::kFinished);
+    Restart(slot, packet, EndReason::kFinished);
   } else if (packet.time_us - head.first_us > settings_.active_timeout_us) {
-    End(slot, EndReason::kActive);
+    Restart(slot, packet, EndReason::kActive);
   } else {
     Continue(slot, packet);
-    return;
   }
-  Restart(slot, packet);
 }
 
 // Packet time is the only clock. It follows the newest packet; a packet older by more than the idle timeout,
@@ -221,6 +221,7 @@ void FlowTable::Visit(std::uint32_t slot) {
       .has_fin_backward = false,
       .has_rst = (packet.tcp_flags & kTcpRst) != 0,
       .listens = 0,
+      .is_first_backward = false,
       .repeats = 0,
   };
   firsts_[slot] = {
@@ -238,7 +239,6 @@ void FlowTable::Visit(std::uint32_t slot) {
       .icmp_type = packet.icmp_type,
       .icmp_code = packet.icmp_code,
   };
-  firsts_[slot].entropy = Hear(slot, packet, kForward, true, false);
 }
 
 void FlowTable::Begin(const Packet& packet) {
@@ -254,16 +254,36 @@ void FlowTable::Begin(const Packet& packet) {
   }
   ++live_;
   SetFirst(slot, packet);
+  firsts_[slot].entropy = Hear(slot, packet, kForward, true, false);
   index_.Insert(packet.hash, slot);
   wheel_.Enter(slot, DueSecond(heads_[slot]));
 }
 
-// A flow ended and its key goes on with a new record, in the same slot.
-void FlowTable::Restart(std::uint32_t slot, const Packet& packet) {
-  const FlowHead& ended = heads_[slot];
+// Ends a flow whose key goes on with a new record, in the same slot. Where the flow was only cut, who spoke first did so before:
+// its sides stay what they were, and so does what its ICMP was about.
+void FlowTable::Restart(std::uint32_t slot, const Packet& packet, EndReason reason) {
+  End(slot, reason);
+  const FlowHead ended = heads_[slot];
+  const FirstPacket first_ended = firsts_[slot];
   const std::uint32_t repeats = ended.first_us == packet.time_us ? ended.repeats + 1u : 0;
   SetFirst(slot, packet);
-  heads_[slot].repeats = static_cast<std::uint16_t>(std::min<std::uint32_t>(repeats, kMostRepeats));
+  FlowHead& head = heads_[slot];
+  FirstPacket& first = firsts_[slot];
+  head.repeats = static_cast<std::uint16_t>(std::min<std::uint32_t>(repeats, kMostRepeats));
+  const bool is_turned = reason == EndReason::kActive && packet.is_from_b != ended.is_forward_from_b;
+  if (is_turned) {
+    head.is_first_backward = true;
+    head.is_forward_from_b = ended.is_forward_from_b;
+    head.has_fin_backward = head.has_fin_forward;
+    head.has_fin_forward = false;
+    first.icmp_type = first_ended.icmp_type;
+    first.icmp_code = first_ended.icmp_code;
+  }
+  first.entropy = Hear(slot, packet, is_turned ? kBackward : kForward, true, false);
+  if (is_turned) {
+    head.record = TakeRecord();
+    BeginBackward(head, first, &records_[head.record]);
+  }
 }
 
 // TCP: how far a later packet's payload lies ahead of what is expected of its side, or behind where that is negative.
@@ -301,23 +321,27 @@ void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t sid
   head.listens = static_cast<std::uint8_t>(wants_more ? head.listens | bit : head.listens & ~bit) & 3;
 }
 
+inline std::uint32_t FlowTable::TakeRecord() {
+  if (free_records_.empty()) {
+    return ++used_records_;
+  }
+  const std::uint32_t record = free_records_.back();
+  free_records_.pop_back();
+  return record;
+}
+
 // The record of a flow that has its third packet, at the latest.
 FlowRecord& FlowTable::RecordOf(std::uint32_t slot) {
   FlowHead& head = heads_[slot];
   if (head.HasRecord()) {
     return records_[head.record];
   }
-  if (free_records_.empty()) {
-    head.record = ++used_records_;
-  } else {
-    head.record = free_records_.back();
-    free_records_.pop_back();
-  }
+  head.record = TakeRecord();
   BeginRecord(head, firsts_[slot], seconds_[slot], &records_[head.record]);
   return records_[head.record];
 }
 
-void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
+[[gnu::always_inline]] inline void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   FlowHead& head = heads_[slot];
   const std::size_t side = packet.is_from_b == head.is_forward_from_b ? kForward : kBackward;
   // A packet that comes out of order counts as coming with the one before it, so no gap is negative.
@@ -329,8 +353,7 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
   } else {
     FlowRecord& record = RecordOf(slot);
     if (record.sides[side].packets == kMostPackets) [[unlikely]] {
-      End(slot, EndReason::kActive);
-      Restart(slot, packet);
+      Restart(slot, packet, EndReason::kActive);
       return;
     }
     const std::uint16_t entropy = Hear(slot, packet, side, false, record.sides[side].payload > 0);
@@ -345,7 +368,7 @@ void FlowTable::Continue(std::uint32_t slot, const Packet& packet) {
 // Reads the packet's payload where that is wanted: its entropy, if it is the first of its side, or 0.
 // Inlined, as it is asked for every packet and most have nothing to read.
 [[gnu::always_inline]] inline std::uint16_t FlowTable::Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool is_first, bool has_payload) {
-  if (packet.captured.empty()) {
+  if (!reads_payload_ || packet.captured.empty()) {
     return 0;
   }
   if (!keeper_.is_idle()) {

@@ -104,6 +104,10 @@ def _at_most(small: str, large: str) -> Rule:
     return Rule(f"{small} <= {large}", "expect_column_pair_values_a_to_be_greater_than_b", kwargs)
 
 
+def _at_least_one(column: str) -> Rule:
+    return Rule(f"{column} is at least 1", "expect_column_values_to_be_between", {"column": column, "min_value": 1})
+
+
 def _equal(left: str, right: str) -> Rule:
     return Rule(f"{left} = {right}", "expect_column_pair_values_to_be_equal", {"column_A": left, "column_B": right})
 
@@ -117,6 +121,7 @@ _PACKET_MARKS = ("psh", "urg", "rst", "retransmitted", "out_of_order", "zero_win
 
 _FLOW_RULES = (
     _unique("flow_id"),
+    _at_least_one("packets_fwd + packets_bwd"),
     _in_set("end_reason", END_REASONS),
     _in_set("conn_state", CONNECTION_STATES),
     *(rule for prefix in ("payload", "payload_fwd", "payload_bwd") for rule in _ordered(prefix)),
@@ -138,7 +143,7 @@ _WINDOW_RULES = (
         for part in ("peers", "ports", "unanswered", "refused", "empty")
         for side in ("out", "in")
     ),
-    *(_at_most(f"flows_{side}", f"packets_{side}") for side in ("out", "in")),
+    *(_at_most(f"flows_{side}", "packets_out + packets_in") for side in ("out", "in")),
     *(_at_most(part, "flows_out") for part in ("udp_out", "icmp_out", "dns_out", "service_flows_max")),
     _at_most("service_flows_in_max", "flows_in"),
     _at_most("service_packets_max", "packets_out"),
@@ -175,6 +180,6 @@ _DERIVED: dict[str, tuple[Derived, ...]] = {
     "flows": tuple(
         Derived(f"{part}_fwd + {part}_bwd", (f"{part}_fwd", f"{part}_bwd"), _sum) for part in ("packets", "psh", "rst", "urg")
     ),
-    "windows": (),
+    "windows": (Derived("packets_out + packets_in", ("packets_out", "packets_in"), _sum),),
     "scores": (),
 }

@@ -115,6 +115,53 @@ TEST(TcpStream, AHoleFilledFromItsMiddleIsTwoHoles) {
   EXPECT_EQ(sender.again(), 0u);
 }
 
+// What SYNs and data of one side leave, given as flags, sequence number and payload.
+struct Sent {
+  std::uint8_t flags;
+  std::uint32_t sequence;
+  std::uint32_t payload;
+};
+
+TcpStream StreamOfAll(const std::vector<Sent>& packets) {
+  TcpStream stream{};
+  for (const Sent& packet : packets) {
+    AddToStream(packet.flags, packet.sequence, packet.payload, 1, 0, &stream);
+  }
+  return stream;
+}
+
+std::string HistoryOf(const TcpStream& stream) {
+  std::array<char, kLongestHistory> letters{};
+  const History history = stream.history;
+  return {letters.data(), WriteHistory(history, letters.data())};
+}
+
+TEST(TcpStream, ASynNumbersTheBytesAnew) {
+  for (const std::uint32_t next : {4'000'000u, 77u - 4'000'000u}) {
+    const TcpStream stream = StreamOfAll({{kTcpSyn, 77, 0}, {kTcpAck, 78, 9}, {kTcpSyn, next, 0}, {kTcpAck, next + 1, 9}, {kTcpAck, next + 10, 9}});
+    EXPECT_EQ(stream.gap_bytes[0], 0u) << next;
+    EXPECT_EQ(stream.retransmitted[0] + stream.out_of_order[0], 0u) << next;
+    EXPECT_EQ(BytesAhead(next + 19, 0, stream), 0) << next;
+  }
+}
+
+TEST(TcpStream, WhatWasMissedBeforeASynStaysMissed) {
+  const TcpStream stream = StreamOfAll({{kTcpAck, 100, 10}, {kTcpAck, 150, 10}, {kTcpSyn, 4'000'000, 0}, {kTcpAck, 4'000'001, 10}, {kTcpAck, 4'000'001, 10}});
+  EXPECT_EQ(stream.gap_bytes[0], 40u);
+  EXPECT_EQ(stream.retransmitted[0], 1u);
+}
+
+TEST(TcpStream, ACopyOfASynIsSentAgainAndNoLetter) {
+  const TcpStream stream = StreamOfAll({{kTcpSyn, 77, 0}, {kTcpSyn, 77, 0}, {kTcpAck, 78, 9}, {kTcpSyn, 77, 0}, {kTcpFin | kTcpAck, 87, 0}, {kTcpFin | kTcpAck, 87, 0}});
+  EXPECT_EQ(stream.retransmitted[0], 3u);
+  EXPECT_EQ(stream.gap_bytes[0], 0u);
+  EXPECT_EQ(HistoryOf(stream), "SDF");
+}
+
+TEST(TcpStream, PayloadSentAgainIsALetter) {
+  EXPECT_EQ(HistoryOf(StreamOfAll({{kTcpAck, 78, 9}, {kTcpAck, 78, 9}})), "DT");
+}
+
 TEST(TcpStream, LaterFragmentsGoOnWhereTheirFirstOneEnds) {
   TcpStream stream{};
   AddToStream(kTcpAck, 100, 500, 1, 0, &stream);

@@ -371,7 +371,13 @@ class Sent:
             self.full += 1
             said.append("W")
         length = packet.payload + bool(flags & SYN) + bool(flags & FIN)
-        return said + self.place(packet.sequence, length) if length and not flags & RST else said
+        if flags & SYN and self.next is not None and (self.next - packet.sequence) % 2**32 > 0xFFFF:  # no copy of the last one
+            self.next = self.hole_end = packet.sequence
+            self.has_holes = self.gap > 0
+        if not length or flags & RST:
+            return said
+        again = self.place(packet.sequence, length)
+        return said + again if packet.payload else said
 
     def place(self, sequence: int, length: int) -> list[str]:
         """Say whether a segment is new, late or sent again."""

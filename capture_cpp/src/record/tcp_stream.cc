@@ -33,7 +33,7 @@ void AddFragment(std::uint32_t payload, std::size_t side, TcpStream* stream) {
     stream->seen[side] |= kSeenAny;
     Note(Letter::kD, side, &stream->history);
     if ((stream->seen[side] & kHasSequence) != 0) {
-      AddSegment(stream->next_sequence[side], payload, side, stream);
+      AddSegment(0, stream->next_sequence[side], payload, side, stream);
     }
   }
 }

@@ -42,7 +42,7 @@ ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward, boo
 
 // Writes the history to `to`, which has room for kLongestHistory, and returns its end. Letters as
 // in Zeek's history, each written once per side: S(YN), H (SYN-ACK), A(CK), D(ata), F(IN), R(ST),
-// T (retransmission), W (zero window); lower case for the side that spoke second.
+// T (payload again), W (zero window); lower case for the side that spoke second.
 inline constexpr std::size_t kLongestHistory = 16;
 char* WriteHistory(const History& history, char* to);
 
@@ -120,9 +120,24 @@ inline std::int32_t BytesAhead(std::uint32_t sequence, std::size_t side, const T
   return static_cast<std::int32_t>(sequence - missing);
 }
 
+inline std::uint32_t TurnBytes(std::uint8_t flags) { return std::uint32_t{(flags & kTcpSyn) != 0} + std::uint32_t{(flags & kTcpFin) != 0}; }
+
+// A SYN that is no copy of the one before, which may come late, but soon: it numbers its side's bytes anew.
+inline bool NumbersAnew(std::uint8_t flags, std::int32_t ahead) {
+  constexpr std::int32_t kMostBehind = 0xffff;
+  return (flags & kTcpSyn) != 0 && (ahead > 0 || ahead < -kMostBehind);
+}
+
+// What was missed before stays missed.
+inline void NumberAnew(std::uint32_t sequence, std::size_t side, TcpStream* stream) {
+  stream->next_sequence[side] = sequence;
+  stream->hole_end[side] = sequence;
+  stream->seen[side] = static_cast<std::uint8_t>(stream->gap_bytes[side] > 0 ? stream->seen[side] | kHasHoles : stream->seen[side]);
+}
+
 // A segment that lies before the expected sequence number came late if it brings bytes that had been
-// jumped over, and otherwise again.
-[[gnu::always_inline]] inline void AddSegment(std::uint32_t sequence, std::uint32_t length, std::size_t side, TcpStream* stream) {
+// jumped over, and otherwise again; that is a letter where it has payload. Its flags take a number each.
+[[gnu::always_inline]] inline void AddSegment(std::uint8_t flags, std::uint32_t sequence, std::uint32_t length, std::size_t side, TcpStream* stream) {
   const std::uint32_t end = sequence + length;
   std::uint32_t& next = stream->next_sequence[side];
   if ((stream->seen[side] & kHasSequence) == 0) {
@@ -130,14 +145,19 @@ inline std::int32_t BytesAhead(std::uint32_t sequence, std::size_t side, const T
     next = end;
     return;
   }
-  if (const auto ahead = static_cast<std::int32_t>(sequence - next); ahead > 0) {
+  const auto ahead = static_cast<std::int32_t>(sequence - next);
+  if (ahead != 0 && NumbersAnew(flags, ahead)) {
+    NumberAnew(sequence, side, stream);
+  } else if (ahead > 0) {
     AddHole(sequence, static_cast<std::uint32_t>(ahead), side, stream);
   } else if (ahead < 0) {
     if (FillHole(sequence, length, side, stream) > 0) {
       ++stream->out_of_order[side];
     } else {
       ++stream->retransmitted[side];
-      Note(Letter::kT, side, &stream->history);
+      if (length > TurnBytes(flags)) {
+        Note(Letter::kT, side, &stream->history);
+      }
     }
   }
   if (static_cast<std::int32_t>(end - next) > 0) {
@@ -181,9 +201,7 @@ void AddFragment(std::uint32_t payload, std::size_t side, TcpStream* stream);
   std::uint32_t length = payload;
   if (is_turn) {
     AddTurn(flags, side, stream);
-    const bool has_syn = (flags & kTcpSyn) != 0;
-    const bool has_fin = (flags & kTcpFin) != 0;
-    length = has_rst ? 0 : payload + static_cast<std::uint32_t>(has_syn) + static_cast<std::uint32_t>(has_fin);
+    length = has_rst ? 0 : payload + TurnBytes(flags);
   }
   stream->seen[side] |= kSeenAny;
   stream->flags[side] |= flags;
@@ -197,7 +215,7 @@ void AddFragment(std::uint32_t payload, std::size_t side, TcpStream* stream);
     Note(Letter::kW, side, &stream->history);
   }
   if (length > 0) {
-    AddSegment(sequence, length, side, stream);
+    AddSegment(flags, sequence, length, side, stream);
   }
 }
 

@@ -38,12 +38,12 @@ void SetBig16(std::size_t value, std::size_t at, std::string* out) {
 MessageWriter::MessageWriter(ExportFormat format, std::uint32_t domain, Send send)
     : format_(format), domain_(domain), send_(std::move(send)) {}
 
-void MessageWriter::Add(const ExportRecord& record, std::int64_t now_us) {
-  MoveClock(record, now_us / kMicrosecondsPerMillisecond);
+void MessageWriter::Add(const ExportRecord& record, std::int64_t packet_us, Clock::time_point now) {
+  MoveClock(record, packet_us / kMicrosecondsPerMillisecond);
   const bool is_new_set = set_kind_ != record.kind();
   const std::size_t wanted = RecordBytes(format_, record.kind()) + (is_new_set ? kSetHeaderBytes + kSetAlignment : 0) + kSetAlignment;
   if (!message_.empty() && message_.size() + wanted > kMostMessageBytes) Flush();
-  if (message_.empty()) Begin();
+  if (message_.empty()) Begin(now);
   if (set_kind_ != record.kind()) {
     EndSet();
     BeginSet(record.kind());
@@ -66,9 +66,12 @@ void MessageWriter::MoveClock(const ExportRecord& record, std::int64_t now_ms) {
   now_ms_ = reaches(now) ? now : record.end_ms;
 }
 
-void MessageWriter::Begin() {
+void MessageWriter::Begin(Clock::time_point now) {
   message_.assign(DialectOf(format_).header_bytes, '\0');
-  if (messages_ % kMessagesPerTemplate == 0) AppendTemplates();
+  const bool is_due = messages_ % kMessagesPerTemplate == 0 || !told_ || now - *told_ >= kTemplatePatience;
+  if (!is_due) return;
+  AppendTemplates();
+  told_ = now;
 }
 
 void MessageWriter::AppendTemplates() {

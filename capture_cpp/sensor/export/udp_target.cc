@@ -44,9 +44,10 @@ UdpTarget::UdpTarget(const FlowDestination& destination, std::uint32_t domain)
 
 void UdpTarget::Take(const Rows& rows, std::int64_t now_us) {
   const ExportReader reader(rows);
+  const Clock::time_point now = Clock::now();
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    writer_.Add(reader.Forward(row), now_us);
-    if (reader.IsAnswered(row)) writer_.Add(reader.Backward(row), now_us);
+    writer_.Add(reader.Forward(row), now_us, now);
+    if (reader.IsAnswered(row)) writer_.Add(reader.Backward(row), now_us, now);
   }
   writer_.Flush();
 }
@@ -65,6 +66,7 @@ void UdpTarget::Send(const std::string& message, std::uint64_t records) {
   std::error_code error = Write(message);
   if (error == std::errc::connection_refused) {
     Say(error);
+    writer_.RepeatTemplates();
     counts_.delivered -= last_records_;
     counts_.drop_refused += last_records_;
     error = Write(message);

@@ -173,3 +173,56 @@ def test_records_that_nobody_takes_are_counted(flows, write_pcap, pcaps):
     assert target["drop_refused"] > 0
     assert target["delivered"] + target["drop_refused"] + target["drop_failed"] == target["taken"] == 10_000
     assert [event["why"] for event in events if event["event"] == "flows_failed"] == ["Connection refused"]
+
+
+def tells_templates(message: bytes, form: str) -> bool:
+    at, number = {"ipfix": (16, 2), "netflow9": (20, 0)}[form]
+    return int.from_bytes(message[at : at + 2]) == number
+
+
+def taker(port: int = 0) -> socket.socket:
+    sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sink.bind(("127.0.0.1", port))
+    sink.settimeout(20)
+    return sink
+
+
+@pytest.mark.parametrize("form", ["ipfix", "netflow9"])
+def test_a_collector_that_was_started_again_gets_the_templates_with_its_first_message(binary, pcaps, form):
+    def feed(minute: int) -> None:
+        """Four flows, which end those of the minute before."""
+        packets = [packet._replace(time_ns=packet.time_ns + minute * 60 * 10**9) for packet in pcaps.many_flows(4)]
+        sensor.stdin.write(pcaps.pcap_bytes(packets)[24 if minute else 0 :])
+        sensor.stdin.flush()
+
+    first = taker()
+    port = first.getsockname()[1]
+    command = [binary, "-r", "-", "--flows", f"{form}:udp://127.0.0.1:{port}", "--flows-idle", "1"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as sensor:
+        feed(0)
+        feed(1)
+        assert tells_templates(first.recv(65536), form)
+        feed(2)
+        assert not tells_templates(first.recv(65536), form)
+        first.close()
+        feed(3)
+        while b"flows_failed" not in sensor.stderr.readline():
+            pass
+        with taker(port) as second:
+            feed(4)
+            assert tells_templates(second.recv(65536), form)
+            sensor.stdin.close()
+            sensor.stderr.read()
+    assert sensor.returncode == 4  # for what was refused
+
+
+def test_a_collector_is_sought_at_each_address_of_its_name(binary, collector, tmp_path):
+    (tmp_path / "hosts").write_text("::1 collector.test\n127.0.0.1 collector.test\n")
+    place = collector()  # at 127.0.0.1 only
+    sensor = f"{binary} -r {GOLDEN} --flows ipfix:udp://collector.test:{place.port}"
+    words = f"mount --bind {tmp_path / 'hosts'} /etc/hosts; getent ahosts collector.test; exec {sensor}"
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", words], capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("::1"), "the address that nobody listens at comes first"
+    assert done.returncode == 0, done.stderr
+    wanted = Counter(one for row in build([GOLDEN], FlowSettings()).table.to_pylist() for one in uniflows(row))
+    assert Counter(map(read_back, place.flows())) == wanted

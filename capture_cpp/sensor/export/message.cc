@@ -128,7 +128,7 @@ void MessageWriter::Flush() {
   if (message_.empty()) return;
   EndSet();
   AppendHeader();
-  send_(message_, records_);
+  send_({message_, records_, templates_ > 0});
   ++messages_;
   sent_ += records_;
   message_.clear();

@@ -26,9 +26,14 @@ class MessageWriter {
   // A collector waits by its own clock, whatever time the packets have.
   using Clock = std::chrono::steady_clock;
 
-  // `domain` is the observation domain or source id. `send` gets each message and its number of
-  // records.
-  using Send = std::function<void(const std::string& message, std::uint64_t records)>;
+  struct Message {
+    std::string bytes;
+    std::uint64_t records;
+    bool has_templates;
+  };
+
+  // `domain` is the observation domain or source id. `send` gets each message when it is complete.
+  using Send = std::function<void(const Message& message)>;
   MessageWriter(ExportFormat format, std::uint32_t domain, Send send);
 
   // `packet_us` is packet time: the export time of what a file holds is when a router would have sent it.
@@ -49,7 +54,7 @@ class MessageWriter {
   ExportFormat format_;
   std::uint32_t domain_;
   Send send_;
-  std::string message_;
+  std::string message_;  // in the making
   std::int64_t now_ms_ = 0;
   std::optional<std::int64_t> boot_ms_;  // NetFlow v9 counts from here; a day before the first flow exported
   std::optional<RecordKind> set_kind_;   // of the set that is open

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "disk.h"
 #include "export/message.h"
@@ -14,8 +16,8 @@ namespace weir::sensor {
 
 class UdpTarget : public FlowTarget {
  public:
-  // The host is looked up and the socket connected here, before the sandbox forbids both. Throws
-  // SensorError.
+  // The host is looked up and a socket connected to each of its addresses here, before the sandbox forbids both.
+  // Throws SensorError.
   UdpTarget(const FlowDestination& destination, std::uint32_t domain);
 
   // A flow that was answered becomes two records, one for each direction.
@@ -25,17 +27,25 @@ class UdpTarget : public FlowTarget {
   const std::string& name() const override { return name_; }
 
  private:
-  void Send(const std::string& message, std::uint64_t records);
+  using Clock = std::chrono::steady_clock;
+
+  void Send(const MessageWriter::Message& message);
+  std::error_code Try(const std::string& bytes);
+  std::error_code Write(const std::string& bytes);
+  std::error_code TakeError();
+  std::uint64_t& DroppedBy(const std::error_code& error);
+  void HearOfLast();
+  void GoOn();
   void Pace();
-  std::error_code Write(const std::string& message);
   void Say(const std::error_code& error);
 
   std::string name_;
-  Descriptor socket_;
+  std::vector<Descriptor> sockets_;  // one for each address
+  std::size_t at_ = 0;               // the one in use
   MessageWriter writer_;
-  std::chrono::steady_clock::time_point next_;
+  Clock::time_point next_;
   std::uint64_t last_records_ = 0;  // in the message before, whose refusal may still come
-  bool is_failing_ = false;  // and that was said
+  std::optional<Clock::time_point> failed_;  // last
   TargetCounts counts_;  // here of records, not of rows
 };
 

@@ -15,7 +15,7 @@ class Exporter {
  public:
   explicit Exporter(ExportFormat format)
       : header_bytes_(format == ExportFormat::kIpfix ? 16 : 20), template_set_(format == ExportFormat::kIpfix ? 2 : 0),
-        writer_(format, 1, [this](const std::string& message, std::uint64_t) { message_ = message; }) {}
+        writer_(format, 1, [this](const MessageWriter::Message& message) { message_ = message.bytes; }) {}
 
   // Whether the next message tells the templates.
   bool TellsAfter(seconds pause) {

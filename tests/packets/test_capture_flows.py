@@ -158,6 +158,17 @@ def test_a_target_that_cannot_be_is_refused_in_words(flows, arguments, words):
     assert words in stderr
 
 
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("words", ["-w {} --flows json:-", "-w - --flows json:{}", "--flows json:{} --flows arrow:-"])
+def test_stdout_is_given_out_once_under_whatever_name(binary, tmp_path, name, words):
+    command = [binary, "-r", GOLDEN, *words.format(name).split()]
+    with (tmp_path / "out").open("w") as file:
+        for stdout in (file, subprocess.PIPE):
+            done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60)
+            assert done.returncode == 2
+            assert "would be mixed up" in done.stderr
+
+
 def test_a_silent_wire_ends_flows_in_time_and_they_are_those_of_the_file(loop, tmp_path):
     rows = tmp_path / "rows"
     sensor = loop("-w", tmp_path / "out.pcap", "--flows", f"json:{rows}", "--flows-idle", 1)

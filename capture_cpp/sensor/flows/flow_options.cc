@@ -1,10 +1,13 @@
 #include "flows/flow_options.h"
 
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include "events.h"
@@ -54,6 +57,30 @@ void ParseHost(std::string_view text, std::uint16_t port, FlowDestination* out) 
   }
 }
 
+// What is there under a name; stdout is what the shell made it.
+std::optional<struct stat> FileOf(const std::string& name) {
+  struct stat found = {};
+  const int outcome = name == "-" ? ::fstat(STDOUT_FILENO, &found) : ::stat(name.c_str(), &found);
+  return outcome == 0 ? std::optional(found) : std::nullopt;
+}
+
+// /dev/null and the like, which keep nothing that could be mixed up.
+bool IsMemory(const struct stat& file) {
+  constexpr unsigned int kMemoryDevices = 1;  // "Linux allocated devices", admin-guide/devices.txt
+  return S_ISCHR(file.st_mode) && major(file.st_rdev) == kMemoryDevices;
+}
+
+// Where a file that is not there yet will be made: the last part of its name may be a link that leads to nothing yet.
+std::filesystem::path PlaceOf(const std::string& name, std::error_code* error) {
+  constexpr int kMostLinks = 40;  // as in path_resolution(7)
+  std::filesystem::path place = std::filesystem::absolute(name, *error);
+  for (int links = 0; links < kMostLinks && std::filesystem::is_symlink(place, *error); ++links) {
+    place = place.parent_path() / std::filesystem::read_symlink(place, *error);
+  }
+  error->clear();  // of looking for a link where there is nothing
+  return std::filesystem::weakly_canonical(place, *error);
+}
+
 }  // namespace
 
 FlowDestination ParseFlowDestination(std::string_view text) {
@@ -96,16 +123,13 @@ std::vector<std::uint16_t> BrokerPorts(const FlowOptions& options) {
 }
 
 bool LeadToOneFile(const std::string& one, const std::string& other) {
-  if (one.empty() || other.empty() || one == "-" || other == "-") return one == other && !one.empty();
-  struct stat first = {};
-  struct stat second = {};
-  const bool has_first = ::stat(one.c_str(), &first) == 0;
-  const bool has_second = ::stat(other.c_str(), &second) == 0;
-  const bool is_kept = S_ISREG(first.st_mode) || S_ISFIFO(first.st_mode);  // unlike by /dev/null
-  if (has_first && has_second) return is_kept && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+  if (one.empty() || other.empty()) return false;
+  if (one == "-" && other == "-") return true;
+  const std::optional<struct stat> first = FileOf(one);
+  const std::optional<struct stat> second = FileOf(other);
+  if (first && second) return !IsMemory(*first) && first->st_dev == second->st_dev && first->st_ino == second->st_ino;
   std::error_code error;  // a folder that cannot be searched is told where the file is opened
-  const auto place = [&error](const std::string& name) { return std::filesystem::weakly_canonical(std::filesystem::absolute(name, error), error); };
-  return !has_first && !has_second && place(one) == place(other) && !error;
+  return !first && !second && one != "-" && other != "-" && PlaceOf(one, &error) == PlaceOf(other, &error) && !error;
 }
 
 void CheckFlowOptions(const FlowOptions& options, const std::string& sensor) {

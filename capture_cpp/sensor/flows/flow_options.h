@@ -51,8 +51,8 @@ inline constexpr std::int64_t kQuietMarginUs = 2'000'000;
 // Throws SensorError for anything else.
 FlowDestination ParseFlowDestination(std::string_view text);
 
-// Whether two names of the command line, "-" for stdout among them, are of one file or FIFO, or will be where
-// there is none yet.
+// Whether two names of the command line, "-" for stdout among them, are of one file, pipe or terminal, or will be
+// where there is none yet.
 bool LeadToOneFile(const std::string& one, const std::string& other);
 
 // Refuses combinations that have no meaning, and files that MQTT wants and are not named.

@@ -74,9 +74,29 @@ TEST(FlowOptions, TakeNoFileTwiceUnderOtherNames) {
   EXPECT_FALSE(lead_to_one("new", "in/new"));
   EXPECT_FALSE(lead_to_one("there", "new"));
   EXPECT_FALSE(LeadToOneFile("/dev/null", "/dev/null"));
+  EXPECT_FALSE(LeadToOneFile("", ""));
+  EXPECT_FALSE(LeadToOneFile("-", folder / "new"));
   FlowOptions options;
   options.destinations = {ParseFlowDestination("json:rows"), ParseFlowDestination("arrow:./rows")};
   EXPECT_THROW(CheckFlowOptions(options, "lab"), SensorError);
+  fs::remove_all(folder);
+}
+
+TEST(FlowOptions, TakeNoFileTwiceThroughLinksToWhatIsNotThereYet) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("flow_links_" + std::to_string(::getpid()));
+  fs::create_directories(folder / "in");
+  fs::create_symlink("new", folder / "link");
+  fs::create_symlink("../link", folder / "in" / "far");
+  fs::create_directory_symlink(folder / "in", folder / "way");
+  fs::create_symlink("round", folder / "round");
+  const auto lead_to_one = [&folder](const char* one, const char* other) { return LeadToOneFile(folder / one, folder / other); };
+  EXPECT_TRUE(lead_to_one("new", "link"));
+  EXPECT_TRUE(lead_to_one("in/far", "new"));
+  EXPECT_TRUE(lead_to_one("way/far", "link"));
+  EXPECT_TRUE(lead_to_one("way/other", "in/other"));
+  EXPECT_FALSE(lead_to_one("way/other", "other"));
+  EXPECT_FALSE(lead_to_one("round", "new"));
   fs::remove_all(folder);
 }
 

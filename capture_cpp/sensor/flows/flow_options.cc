@@ -81,6 +81,22 @@ std::filesystem::path PlaceOf(const std::string& name, std::error_code* error) {
   return std::filesystem::weakly_canonical(place, *error);
 }
 
+void CheckPair(const FlowDestination& one, const FlowDestination& other) {
+  if (one.transport != other.transport) return;
+  if (one.transport == FlowTransport::kFile) {
+    const bool is_one_file = one.path == other.path || LeadToOneFile(one.path, other.path);
+    if (is_one_file) Refuse("two --flows to " + (one.path == "-" ? "stdout" : one.path) + " would be mixed up");
+    return;
+  }
+  if (one.host != other.host || one.port != other.port) return;
+  const std::string both = "--flows " + one.text + " and --flows " + other.text;
+  if (one.transport == FlowTransport::kUdp) {
+    Refuse(both + " go to one collector, which would count every flow twice; keep one of them");
+  }
+  Refuse(both + " go to one broker, which keeps one connection of a sensor and breaks off the other; keep one of them, or start "
+                "a sensor of another name (--sensor) for the second");
+}
+
 }  // namespace
 
 FlowDestination ParseFlowDestination(std::string_view text) {
@@ -145,13 +161,8 @@ void CheckFlowOptions(const FlowOptions& options, const std::string& sensor) {
     Refuse("--mqtt-topic " + options.topic + ": one of its levels is the sensor's name, " + sensor +
            ", and none a wildcard, so that a broker can hold each sensor to its own");
   }
-  for (const FlowDestination& to : options.destinations) {
-    const auto is_same_file = [&to](const FlowDestination& other) {
-      return (!to.path.empty() && other.path == to.path) || LeadToOneFile(to.path, other.path);
-    };
-    if (std::ranges::count_if(options.destinations, is_same_file) > 1) {
-      Refuse("two --flows to " + (to.path == "-" ? "stdout" : to.path) + " would be mixed up");
-    }
+  for (std::size_t i = 0; i < options.destinations.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) CheckPair(options.destinations[j], options.destinations[i]);
   }
 }
 

@@ -100,6 +100,30 @@ TEST(FlowOptions, TakeNoFileTwiceThroughLinksToWhatIsNotThereYet) {
   fs::remove_all(folder);
 }
 
+TEST(FlowOptions, TakeNoBrokerAndNoCollectorTwice) {
+  const auto are_taken = [](const char* one, const char* other) {
+    FlowOptions options;
+    options.destinations = {ParseFlowDestination(one), ParseFlowDestination("json:-"), ParseFlowDestination(other)};
+    options.certificate_file = options.key_file = options.destinations[0].encrypted ? "lab.pem" : "";
+    try {
+      CheckFlowOptions(options, "lab");
+    } catch (const SensorError& error) {
+      EXPECT_NE(std::string(error.what()).find("; keep one of them"), std::string::npos) << error.what();
+      return false;
+    }
+    return true;
+  };
+  EXPECT_FALSE(are_taken("json:mqtts://broker", "arrow:mqtts://broker:8883"));
+  EXPECT_FALSE(are_taken("json:mqtt://localhost", "json:mqtt://localhost"));
+  EXPECT_FALSE(are_taken("ipfix:udp://a", "ipfix:udp://a:4739"));
+  EXPECT_FALSE(are_taken("ipfix:udp://a:2055", "netflow9:udp://a"));  // collectors take both at one port
+  EXPECT_FALSE(are_taken("ipfix:udp://[::1]", "ipfix:udp://[::1]:4739"));
+  EXPECT_TRUE(are_taken("json:mqtts://broker", "arrow:mqtts://other"));
+  EXPECT_TRUE(are_taken("json:mqtt://localhost", "arrow:mqtt://localhost:1884"));
+  EXPECT_TRUE(are_taken("ipfix:udp://a", "ipfix:udp://b"));
+  EXPECT_TRUE(are_taken("ipfix:udp://a:1883", "json:mqtt://a"));
+}
+
 TEST(FlowOptions, HoldASensorToTopicsOfItsOwn) {
   FlowOptions options;
   EXPECT_EQ(TopicOf(options, "lab"), "weir/lab/flows");

@@ -93,7 +93,7 @@ class Batch {
   std::uint64_t truncated() const { return truncated_; }
   std::span<const std::byte> records() const { return {bytes_.get(), size_}; }
 
-  RecordFormat format;
+  RecordFormat format;  // also of the packets that were seen and not taken, where there are no others
   // What happened beside the records: kernel_dropped, interface_dropped, unread, filtered.
   Counters tally;
   std::vector<Gap> gaps;

@@ -64,6 +64,7 @@ void Recorder::Write(Batch* batch, bool hasty) {
   counters_.read += tally.filtered;
   counters_.received += tally.filtered + tally.kernel_dropped + tally.unread;
   Hear(batch->gaps);
+  format_ = batch->format;
   if (batch->last_seen_us != 0) last_seen_us_ = batch->last_seen_us;
   if (privacy_ != nullptr) privacy_->Edit(batch);
   if (segment_ && !batch->empty() && segment_->format() != batch->format) Seal();
@@ -330,7 +331,7 @@ Counters Recorder::Totals() const {
 void Recorder::WriteState() { state_.Write(spool_->folder(), source_, Totals(), lasting_gap_); }
 
 void Recorder::Finish() {
-  if (plain_ != nullptr && !plain_->Close()) spool_ == nullptr ? MoveLost() : static_cast<void>(plain_lost_ += plain_->TakeLost());
+  if (plain_ != nullptr && !plain_->Close(format_)) spool_ == nullptr ? MoveLost() : static_cast<void>(plain_lost_ += plain_->TakeLost());
   if (spool_ != nullptr) {
     Seal();
     SealCounts();

@@ -95,6 +95,7 @@ class Recorder {
   std::int64_t hour_ = 0;       // of the open segment, hours since 1970
   std::int64_t first_us_ = 0;   // time of its first packet
   std::int64_t last_seen_us_ = 0;
+  RecordFormat format_;         // of the last batch
   std::chrono::steady_clock::time_point opened_;
   std::chrono::steady_clock::time_point disk_retry_;
   Counters counters_;  // since the last seal

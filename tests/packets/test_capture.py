@@ -183,6 +183,24 @@ def test_a_plain_capture_file_can_be_written_instead_of_segments(binary, write_p
     assert pcaps.read_pcap((tmp_path / "out.pcap").read_bytes()) == (1, pcaps.steady(30))
 
 
+@pytest.mark.parametrize("words", ["-w out", "-w - > out", "-w - | cat > out", "-w fifo & cat fifo > out; wait $!"])
+def test_a_capture_file_without_packets_is_a_capture_as_tcpdump_leaves_it(binary, write_pcap, pcaps, tmp_path, words):
+    os.mkfifo(tmp_path / "fifo")
+    sensor = f"{binary} -r {write_pcap(pcaps.steady(5))} -f tcp {words}"
+    subprocess.run(["bash", "-o", "pipefail", "-c", sensor], cwd=tmp_path, check=True, capture_output=True, timeout=20)
+    assert pcaps.read_pcap((tmp_path / "out").read_bytes()) == (1, [])
+    subprocess.run(["tcpdump", "-r", tmp_path / "out"], check=True, capture_output=True, timeout=20)
+
+
+@pytest.mark.parametrize(("count", "link_type"), [(5, 101), (0, 1)])
+def test_a_capture_file_without_packets_has_the_link_type_of_those_that_were_seen(
+    binary, write_pcap, pcaps, tmp_path, count, link_type
+):
+    source, out = write_pcap(pcaps.steady(count), link_type=101), tmp_path / "out"
+    subprocess.run([binary, "-r", source, "-f", "tcp", "-w", out], check=True, capture_output=True, timeout=20)
+    assert pcaps.read_pcap(out.read_bytes()) == (link_type, [])
+
+
 def test_an_empty_file_is_said_and_gives_no_segment(capture, tmp_path):
     (tmp_path / "empty.pcap").write_bytes(b"")
     run = capture("-r", tmp_path / "empty.pcap")

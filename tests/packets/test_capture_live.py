@@ -531,3 +531,11 @@ def test_compression_steps_aside_under_a_flood_and_the_sensor_still_stops_in_tim
     assert totals["written"] == totals["received"] == 40_000
     assert len(pcaps.read_pcap(raw)[1]) == 40_000
     assert segment.stat().st_size > 2 * len(pa.compress(raw, "zstd", asbytes=True))  # level 1 would have packed it better
+
+
+def test_a_capture_file_of_a_silent_wire_has_its_link_type(loop, pcaps, tmp_path):
+    cooked = 113
+    sensor = loop("-w", tmp_path / "out", interface="any")
+    sensor.process.terminate()
+    sensor.wait_for("done")
+    assert pcaps.read_pcap((tmp_path / "out").read_bytes()) == (cooked, [])

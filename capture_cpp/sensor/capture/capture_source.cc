@@ -21,7 +21,12 @@ void Feeder::Take(const RecordFormat& format, const RecordHeader& header, const 
   if (++taken_ == most_) done_ = true;
 }
 
-void Feeder::Reject(std::int64_t time_us) {
+void Feeder::Expect(const RecordFormat& format) {
+  if (batch_->empty()) batch_->format = format;
+}
+
+void Feeder::Reject(const RecordFormat& format, std::int64_t time_us) {
+  Expect(format);
   checkpoint_->CountFiltered();
   ++batch_->tally.filtered;
   batch_->last_seen_us = time_us;
@@ -40,13 +45,16 @@ void Feeder::AddGaps(std::vector<Gap> gaps) {
 }
 
 void Feeder::HandOver() {
-  if (batch_->empty() && batch_->tally.AllZero() && batch_->gaps.empty() && !batch_->seal_after && batch_->quiet_until_us == 0) return;
+  const bool has_news = !batch_->tally.AllZero() || !batch_->gaps.empty() || batch_->format != told_;
+  if (batch_->empty() && !has_news && !batch_->seal_after && batch_->quiet_until_us == 0) return;
+  told_ = batch_->format;
   queue_->HandOver(std::move(batch_));
   batch_ = queue_->TakeEmpty();
   if (batch_ == nullptr) {
     batch_ = std::make_unique<Batch>();
     done_ = true;
   }
+  batch_->format = told_;
 }
 
 void Feeder::Seal() {

@@ -25,8 +25,10 @@ class Feeder {
   // record begins.
   void Take(const RecordFormat& format, const RecordHeader& header, const std::uint8_t* data,
             std::optional<std::uint64_t> offset = std::nullopt);
+  // What packets are like before the first one comes.
+  void Expect(const RecordFormat& format);
   // One packet that the filter rejected.
-  void Reject(std::int64_t time_us);
+  void Reject(const RecordFormat& format, std::int64_t time_us);
   // Packets lost before they could be read, all since the start.
   void SetDrops(std::uint64_t kernel, std::uint64_t interface);
   void AddGaps(std::vector<Gap> gaps);
@@ -45,6 +47,7 @@ class Feeder {
   BatchQueue* queue_;
   Checkpoint* checkpoint_;
   std::unique_ptr<Batch> batch_;
+  RecordFormat told_;  // of the last batch handed over
   std::uint64_t most_;
   std::uint64_t taken_ = 0;
   std::uint64_t kernel_drops_ = 0;

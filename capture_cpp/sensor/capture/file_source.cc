@@ -99,7 +99,7 @@ void FileSource::Run(Feeder* feeder, StopSignal* signal) {
 void FileSource::Offer(const RecordFormat& format, const Record& record, Feeder* feeder) {
   RecordHeader header = HeaderOf(record, format.nanoseconds);
   if (!filter_.Takes(format.link_type, header, record.bytes.data())) {
-    feeder->Reject(header.Microseconds(format.nanoseconds));
+    feeder->Reject(format, header.Microseconds(format.nanoseconds));
     return;
   }
   header.captured = std::min(header.captured, snaplen_);

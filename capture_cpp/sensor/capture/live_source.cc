@@ -73,6 +73,7 @@ void LiveSource::OnPacket(u_char* self, const pcap_pkthdr* packet, const u_char*
 
 void LiveSource::Run(Feeder* feeder, StopSignal* signal) {
   feeder_ = feeder;
+  feeder->Expect(ring_.format());
   std::exception_ptr trouble;
   try {
     Capture(feeder, signal);

@@ -127,8 +127,8 @@ void PlainCapture::Wrote(std::size_t bytes) {
   for (; !marks_.empty() && marks_.front().end <= on_disk_; marks_.pop_front()) whole_bytes_ = marks_.front().end;
 }
 
-bool PlainCapture::Close() {
-  if (failed_) return false;
+bool PlainCapture::Close(const RecordFormat& format) {
+  if (failed_ || (!format_ && !WriteHeader(format))) return false;
   if (const std::error_code error = WriteRest()) return Fail(ReasonOf(error));
   if (::fsync(file_.get()) == 0 || errno == EINVAL || errno == EROFS) return true;  // pipes and terminals have none
   return Fail(LastError().message());

@@ -26,8 +26,8 @@ class PlainCapture {
 
   // Takes whole records, `packets` of them. False once the file failed; why was said on stderr.
   bool Write(const RecordFormat& format, std::span<const std::byte> records, std::uint64_t packets);
-  // Makes it last; false where that failed.
-  bool Close();
+  // Makes it last; false where that failed. Where no record came, the file still becomes a capture, of this format.
+  bool Close(const RecordFormat& format);
   // Packets that Write() took and a failure lost afterwards; 0 when asked again.
   std::uint64_t TakeLost();
 

@@ -204,6 +204,18 @@ void CheckNotWrittenOver(const Options& options) {
   }
 }
 
+// Two sensors of one name cannot share a spool, and here the second would be told of the first as of a stranger.
+void CheckInterfaceNames(const Options& options) {
+  const std::vector<std::string>& names = options.interfaces;
+  for (auto one = names.begin(); one != names.end(); ++one) {
+    const auto same = std::find_if(one + 1, names.end(), [one](const std::string& name) { return NameOf(name) == NameOf(*one); });
+    if (same == names.end()) continue;
+    if (*same == *one) Refuse("the interface " + *one + " is given twice");
+    Refuse("-i " + *one + " and -i " + *same + " would both be sensor " + options.sensor + "-" + NameOf(*one) +
+           "; start a sensor for each, under names of their own (--sensor)");
+  }
+}
+
 void Check(const Options& options) {
   CheckFlowOptions(options.flows, options.sensor);
   if (options.check_sandbox) {
@@ -211,7 +223,7 @@ void Check(const Options& options) {
     return;
   }
   if (options.interfaces.empty() == options.file.empty()) Refuse("give either an interface (-i) or a file (-r)");
-  if (std::set(options.interfaces.begin(), options.interfaces.end()).size() != options.interfaces.size()) Refuse("an interface is given twice");
+  CheckInterfaceNames(options);
   if (options.interfaces.size() > 1 && !options.plain_file.empty()) Refuse("-w takes one interface, as a pcap file does not say from which a packet is; use --spool");
   if (options.interfaces.size() > 1 && !options.flows.destinations.empty()) {
     Refuse("--flows takes one interface, as a packet seen on two would be counted twice; start a sensor for each");

@@ -257,6 +257,7 @@ def test_a_file_that_is_not_there_is_named(capture, tmp_path):
         (["-r", "x", "--spool", "elsewhere"], "--spool is given twice"),
         (["-r", "x", "-r", "y"], "--read is given twice"),
         (["-r", "x", "-f", "tcp", "-f", "port 443"], "--filter is given twice"),
+        (["-i", "q+1", "-i", "q_1"], "-i q+1 and -i q_1 would both be sensor lab-q_1; start a sensor for each"),
         (["-r", "x", "-i", "lo"], "either an interface (-i) or a file (-r)"),
         (["--sensor", "../x", "-r", "x"], "--sensor wants"),
         (["-r", "x", "--when-full", "weep"], "--when-full wants drop-newest, drop-oldest or stop"),

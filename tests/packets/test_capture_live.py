@@ -449,7 +449,7 @@ def test_one_of_two_interfaces_may_go_without_the_other(start, wire, pcaps, tmp_
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-i", "wire1", "-i", "wire1", "--spool", "s"], "an interface is given twice"),
+        (["-i", "wire1", "-i", "wire1", "--spool", "s"], "the interface wire1 is given twice"),
         (["-i", "wire0", "-i", "wire1", "-w", "out.pcap"], "-w takes one interface"),
         (["-i", "wire0", "-r", "in.pcap", "--spool", "s"], "give either an interface (-i) or a file (-r)"),
     ],

@@ -264,6 +264,7 @@ Options ParseOptions(int argc, char** argv) {
   constexpr std::uint64_t kLongestFlow = kLongestTimeoutUs / kMicrosecondsPerSecond;
   constexpr std::uint64_t kLeastSegment = 1024;
   constexpr std::uint64_t kMostRingMb = 2047;  // libpcap takes the size as an int of bytes
+  constexpr std::uint64_t kMostFlowsMemoryMb = 1 << 20;  // a TB, as in params.yaml; whoever writes more has erred in the unit
   Options options;
   std::set<int> seen;
   opterr = 0;
@@ -289,7 +290,7 @@ Options ParseOptions(int argc, char** argv) {
       case kFlows: options.flows.destinations.push_back(ParseFlowDestination(optarg)); break;
       case kFlowsIdle: options.flows.idle_seconds = Number("flows-idle", optarg, 1, kLongestFlow); break;
       case kFlowsActive: options.flows.active_seconds = Number("flows-active", optarg, 1, kLongestFlow); break;
-      case kFlowsMemoryMb: options.flows.memory_mb = Number("flows-memory-mb", optarg, 1, kAny >> 20); break;
+      case kFlowsMemoryMb: options.flows.memory_mb = Number("flows-memory-mb", optarg, 1, kMostFlowsMemoryMb); break;
       case kTlsCa: options.flows.ca_file = optarg; break;
       case kTlsCert: options.flows.certificate_file = optarg; break;
       case kTlsKey: options.flows.key_file = optarg; break;

@@ -147,6 +147,7 @@ def test_rows_that_a_full_disk_cannot_take_are_counted_and_no_line_is_torn(flows
         (["--flows", "json:mqtts://broker.example:99999"], "a port from 1 to 65535"),
         (["--flows", "ipfix:udp://no-such-host.invalid"], "no-such-host.invalid"),
         (["--flows", "json:-", "--flows-idle", "3601"], "--flows-idle wants a whole number from 1 to 3600"),
+        (["--flows", "json:-", "--flows-memory-mb", "8796093022207"], "--flows-memory-mb wants a whole number from 1 to 1048576"),
         (["--flows", f"json:{GOLDEN}"], "flows.pcap, which is to be read; name another file"),
         (["-w", GOLDEN], "flows.pcap, which is to be read; name another file"),
         ([], "somewhere for flows to go (--flows)"),
@@ -156,6 +157,13 @@ def test_a_target_that_cannot_be_is_refused_in_words(flows, arguments, words):
     code, _, stderr = flows("-r", GOLDEN, *arguments)
     assert code in (2, 4)
     assert words in stderr
+
+
+def test_memory_that_the_machine_does_not_give_is_refused_in_words(binary):
+    words = f"ulimit -v 2000000; exec {binary} -r {GOLDEN} --flows json:- --flows-memory-mb 1048576"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "--flows-memory-mb 1048576: this machine, or a limit of this process" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])

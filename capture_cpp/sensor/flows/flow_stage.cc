@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+#include <utility>
 
 #include "columns/arrow.h"
 #include "events.h"
@@ -18,6 +20,16 @@ constexpr std::chrono::milliseconds kLook(100);
 FlowSettings SettingsOf(const FlowOptions& options) {
   return {static_cast<std::int64_t>(options.idle_seconds) * kMicrosecondsPerSecond,
           static_cast<std::int64_t>(options.active_seconds) * kMicrosecondsPerSecond, static_cast<std::size_t>(options.memory_mb) << 20};
+}
+
+FlowBuilder MakeBuilder(const FlowOptions& options, FlowSink sink) {
+  try {
+    return FlowBuilder(SettingsOf(options), RandomSeed(), std::move(sink));
+  } catch (const std::bad_alloc&) {
+    throw SensorError(ExitCode::kSettings, "--flows-memory-mb " + std::to_string(options.memory_mb) +
+                                               ": this machine, or a limit of this process (ulimit -v), does not allow so much "
+                                               "memory; give less");
+  }
 }
 
 std::unique_ptr<Encoder> MakeEncoder(FlowFormat format) {
@@ -49,7 +61,7 @@ std::string CountsJson(const TargetCounts& counts, const std::string& name) {
 
 FlowStage::FlowStage(const Options& options, Identities identities, StopSignal* signal)
     : options_(options), is_live_(!options.interface.empty()), identities_(std::move(identities)),
-      builder_(SettingsOf(options.flows), RandomSeed(), [this](const auto& batch) { HandOut(batch); }), queue_(kFlowBatches) {
+      builder_(MakeBuilder(options.flows, [this](const auto& batch) { HandOut(batch); })), queue_(kFlowBatches) {
   for (const FlowDestination& to : options.flows.destinations) targets_.push_back(OpenTarget(to, options, identities_, signal));
 }
 

@@ -58,8 +58,8 @@ flows
                                json:mqtts://HOST[:8883]       batches of rows to a broker; arrow: as well
                                ipfix:udp://HOST[:4739]        to a collector
                                netflow9:udp://HOST[:2055]     to a collector
-      --flows-idle SECONDS     a flow ends after so long a silence (120)
-      --flows-active SECONDS   a longer flow goes on in a new row (1800)
+      --flows-idle SECONDS     a flow ends after so long a silence, at most 3600 (120)
+      --flows-active SECONDS   a longer flow goes on in a new row; at most 3600 (1800)
       --flows-memory-mb MB     what live flows may take (256)
       --tls-cert FILE          this sensor's certificate, whose common name is the sensor's, and
       --tls-key FILE           its private key, both in PEM

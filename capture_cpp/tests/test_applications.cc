@@ -156,6 +156,27 @@ TEST(Ssh, PassesOverWhatAServerSaysBeforeItsVersion) {
   EXPECT_EQ(ParseSsh({bytes, true, false, false, 40'000, 22}, &fields), Verdict::kNo);
 }
 
+TEST(Ssh, WaitsForAVersionBehindLinesOfText) {
+  const auto verdict = [](std::string_view text, std::uint16_t port, bool is_last = false) {
+    Fields fields;
+    return ParseSsh({BytesOf(text), false, false, is_last, port, 40'000}, &fields);
+  };
+  EXPECT_EQ(verdict("Authorised use only\r\nGr\xc3\xbc\xc3\x9f" "e\r\n", 22), Verdict::kMore);
+  EXPECT_EQ(verdict("Authorised use only\r\n", 22, true), Verdict::kNo);
+  EXPECT_EQ(verdict("Authorised use only\r\n", 2'222), Verdict::kNo);
+  EXPECT_EQ(verdict("login: ", 22), Verdict::kNo);
+  EXPECT_EQ(verdict("220 files.example.org FTP server ready\r\n", 22), Verdict::kNo);
+  EXPECT_EQ(verdict("\xff\xfd\x18\xff\xfd\x20 Authorised use only\r\n", 22), Verdict::kNo);
+  EXPECT_EQ(verdict("Authorised use only\r\n\x01", 22), Verdict::kNo);
+}
+
+TEST(Ssh, ReadsAVersionBehindTextOnAnyPortWhoseClientGaveOne) {
+  Fields fields;
+  EXPECT_EQ(ParseSsh(Of(BytesOf("SSH-2.0-PuTTY_0.78\r\n"), false, 2'222), &fields), Verdict::kDone);
+  EXPECT_EQ(ParseSsh({BytesOf("Authorised use only\r\nSSH-2.0-x\r\n"), false, false, false, 2'222, 40'000}, &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kSshServer), "SSH-2.0-x");
+}
+
 TEST(Http, BelievesAnyMethodThatAWholeLineShows) {
   for (const std::string_view method : {"REPORT", "SUBSCRIBE", "M-SEARCH", "BITS_POST", "RPC_IN_DATA"}) {
     Fields fields;
@@ -308,6 +329,21 @@ TEST(Applications, KnowAProtocolWhereverItsFirstSegmentEnds) {
       EXPECT_EQ(HeardOf(message, {{cut / 2, cut}, {0, cut / 2}, {cut, end}}, port, field), told) << cut << ", the middle first";
       EXPECT_EQ(HeardOf(message, {{0, cut / 2}, {cut, end}, {cut / 2, cut}}, port, field), told) << cut << ", the middle last";
     }
+  }
+}
+
+TEST(Applications, ReadAnSshVersionWhereverTheTextBeforeItIsCut) {
+  const Octets message = BytesOf("Authorised use only\r\nSSH-2.0-OpenSSH_9.2\r\n");
+  for (std::size_t cut = 1; cut < message.size(); ++cut) {
+    Applications applications(1 << 20);
+    std::uint32_t index = 0;
+    for (const auto& [from, to] : {std::pair{std::size_t{0}, cut}, {cut, message.size()}}) {
+      const Stretch stretch{Bytes(message).subspan(from, to - from), true, false, false, 22, 40'000};
+      applications.Listen({stretch, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to - from)}, &index);
+    }
+    const auto fields = applications.Take(index);
+    ASSERT_NE(fields, nullptr) << cut;
+    EXPECT_EQ(fields->Text(TextField::kSshServer), "SSH-2.0-OpenSSH_9.2") << cut;
   }
 }
 

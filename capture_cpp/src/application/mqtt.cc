@@ -10,6 +10,7 @@ constexpr std::uint8_t kConnect = 1;
 constexpr std::uint8_t kConnack = 2;
 constexpr std::uint8_t kPublish = 3;
 constexpr std::uint8_t kVersion5 = 5;
+constexpr std::uint8_t kBridge = 0x80;  // set in the version where a broker connects to another, as mosquitto does
 
 // A number of one to four bytes, seven bits each, the low ones first.
 bool TakeLength(Cursor* cursor, std::size_t* length) {
@@ -38,7 +39,7 @@ Verdict ReadConnect(Bytes bytes, Connect* connect) {
     return Verdict::kNo;
   }
   const std::string_view name = AsText(cursor.Take(cursor.Take16()));
-  connect->level = cursor.Take8();
+  connect->level = static_cast<std::uint8_t>(cursor.Take8() & ~kBridge);
   const bool is_name = (name == "MQTT" && connect->level >= 4 && connect->level <= kVersion5) || (name == "MQIsdp" && connect->level == 3);
   if (!is_name) {
     return Verdict::kNo;
@@ -52,7 +53,8 @@ Verdict ReadConnect(Bytes bytes, Connect* connect) {
   return cursor.is_good() ? Verdict::kDone : Verdict::kMore;
 }
 
-// Passes packets until a PUBLISH; Verdict::kNo where the bytes are no packets any more.
+// Passes packets until a PUBLISH with a topic, which version 5 may leave out for an alias; Verdict::kNo where the bytes are
+// no packets any more.
 Verdict FindTopic(Bytes bytes, Bytes* topic) {
   Cursor cursor(bytes);
   while (!cursor.is_empty()) {
@@ -64,11 +66,19 @@ Verdict FindTopic(Bytes bytes, Bytes* topic) {
     if (type == 0) {
       return Verdict::kNo;
     }
-    if (type == kPublish) {
-      *topic = cursor.Take(cursor.Take16());
-      return !cursor.is_good() ? Verdict::kMore : topic->size() + 2 <= length ? Verdict::kDone : Verdict::kNo;
+    if (type != kPublish) {
+      cursor.Skip(length);
+      continue;
     }
-    cursor.Skip(length);
+    *topic = cursor.Take(cursor.Take16());
+    const std::size_t read = topic->size() + 2;
+    if (!cursor.is_good() || read > length) {
+      return cursor.is_good() ? Verdict::kNo : Verdict::kMore;
+    }
+    if (!topic->empty()) {
+      return Verdict::kDone;
+    }
+    cursor.Skip(length - read);
   }
   return Verdict::kMore;
 }

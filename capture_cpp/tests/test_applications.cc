@@ -148,6 +148,21 @@ TEST(Dns, TellsOfAnAnswerThatIsNoMoreThanAHeader) {
   EXPECT_EQ(ParseDns(Of(refused, true, 9'999), &fields), Verdict::kNo);
 }
 
+TEST(Dns, TellsOfAnAnswerThatHoldsOnlyARecordOfEdns) {
+  const Octets answer{0x12, 0x34, 0x80, 0x01, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 41, 0x10, 0, 0, 0, 0, 0, 0, 2, 7, 7};
+  Fields fields;
+  EXPECT_EQ(ParseDns(Of(answer, true, 53), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Number(NumberField::kDnsRcode), 1);
+  EXPECT_EQ(fields.Number(NumberField::kDnsAnswers), 0);
+  EXPECT_EQ(ParseDns(Of(answer, true, 9'999), &fields), Verdict::kNo);
+  EXPECT_EQ(ParseDns(Of(Joined({answer, {0}}), true, 53), &fields), Verdict::kNo);
+  for (const std::size_t at : {std::size_t{2}, std::size_t{9}, std::size_t{11}, std::size_t{12}, std::size_t{14}, std::size_t{22}}) {
+    Octets other = answer;
+    other[at] ^= 0x81;  // no answer, two or other records, or a length that does not fit
+    EXPECT_EQ(ParseDns(Of(other, true, 53), &fields), Verdict::kNo) << at;
+  }
+}
+
 TEST(Ssh, PassesOverWhatAServerSaysBeforeItsVersion) {
   const Octets bytes = BytesOf("Authorised use only\r\nSSH-2.0-OpenSSH_9.2\r\n");
   Fields fields;

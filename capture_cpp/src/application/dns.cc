@@ -101,12 +101,24 @@ bool IsUnmistakable(std::string_view name, std::uint16_t type, std::uint16_t nam
   return IsPlain(name) && ((type >= 1 && type <= kMostKnownType) || type == kAnyClass) && name_class == kInternet;
 }
 
+// Whether a message holds a record of EDNS (RFC 6891, section 6.1) and nothing else.
+bool HoldsOnlyOpt(Bytes message) {
+  constexpr std::size_t kCountsAt = 4;
+  constexpr std::uint16_t kOpt = 41;
+  Cursor cursor(message.subspan(kCountsAt));
+  const bool is_one_record = cursor.Take32() == 0 && cursor.Take32() == 1;  // no question, answer or authority, one additional
+  const bool is_opt = cursor.Take8() == 0 && cursor.Take16() == kOpt;  // the name is the root's
+  cursor.Skip(2 + 4);  // class and time to live
+  cursor.Skip(cursor.Take16());
+  return is_one_record && is_opt && cursor.is_good() && cursor.is_empty();
+}
+
 void SetAnswer(const Header& header, Fields* fields) {
   fields->Set(NumberField::kDnsRcode, header.rcode());
   fields->Set(NumberField::kDnsAnswers, header.answers);
 }
 
-// A server that can make nothing of a question may answer with no more than a header.
+// A server that can make nothing of a question may answer with no more than a header, or with a record of EDNS behind it.
 Verdict ParseMessage(Bytes message, bool is_expected, Fields* fields) {
   if (message.size() < kHeaderBytes) {
     return Verdict::kNo;
@@ -114,7 +126,8 @@ Verdict ParseMessage(Bytes message, bool is_expected, Fields* fields) {
   const Header header{ReadBig16(message, 2), ReadBig16(message, 4), ReadBig16(message, 6)};
   constexpr std::int32_t kMostOpcode = 6;
   const bool is_known = header.opcode() <= kMostOpcode;
-  const bool is_refusal = is_expected && (header.flags & kResponse) != 0 && message.size() == kHeaderBytes && header.questions == 0;
+  const bool is_answer = is_expected && (header.flags & kResponse) != 0 && header.questions == 0;
+  const bool is_refusal = is_answer && (message.size() == kHeaderBytes || HoldsOnlyOpt(message));
   if (is_known && is_refusal) {
     SetAnswer(header, fields);
     return Verdict::kDone;

@@ -173,6 +173,46 @@ TEST(Ftp, LooksNoFurtherThanTheCommandAfterWhichAllIsEncrypted) {
   EXPECT_EQ(fields.Text(TextField::kFtpCommands), "AUTH");
 }
 
+TEST(Ftp, PassesOverUnknownCommandsOnceTheServerSpokeFtp) {
+  const Frame client = test::Letters("SESAME open\r\nUSER alice\r\nnonsense\r\nxpwd\r\n");
+  const Message like{"ftp", client, false, 21};
+  Fields fields;
+  EXPECT_EQ(ParseBytes(Find("ftp"), client, like, true, &fields), Verdict::kNo);
+  EXPECT_EQ(ParseBytes(Find("ftp"), test::FtpServer(), {"ftp", {}, false, 2'121}, false, &fields, false), Verdict::kDone);
+  fields.Set(TextField::kApp, "ftp");
+  for (std::size_t cut = 1; cut < client.size(); ++cut) {
+    EXPECT_EQ(ParseBytes(Find("ftp"), Frame(client.begin(), client.begin() + static_cast<std::ptrdiff_t>(cut)), like, false, &fields), Verdict::kMore) << cut;
+  }
+  EXPECT_EQ(ParseBytes(Find("ftp"), client, {"ftp", client, false, 2'121}, true, &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kFtpUser), "alice");
+  EXPECT_EQ(fields.Text(TextField::kFtpCommands), "USER,XPWD");
+}
+
+TEST(Ftp, ReadsNoCommandIntoWhatAServerSays) {
+  Fields fields;
+  fields.Set(TextField::kApp, "ftp");
+  const Frame help = test::Letters(" USER PASS\r\nQUIT\r\n214 end\r\n");
+  EXPECT_EQ(ParseBytes(Find("ftp"), help, {"ftp", help, false, 21}, true, &fields, false), Verdict::kNo);
+  EXPECT_FALSE(fields.Has(TextField::kFtpCommands));
+}
+
+TEST(Ftp, KnowsCommandsOfLaterAndOfEarlierRfcs) {
+  EXPECT_EQ(FieldsOf("ftp", test::Letters("CLNT x\r\nXCWD /\r\nXMKD a\r\nLANG en\r\nLPSV\r\nENC x\r\nMFMT x\r\n"), 21).Text(TextField::kFtpCommands),
+            "CLNT,XCWD,XMKD,LANG,LPSV,ENC,MFMT");
+}
+
+TEST(Ftp, ReadsACommandBehindThoseOfTelnet) {
+  const Frame interrupt{0xff, 0xf4, 0xff, 0xf2};
+  const Frame option{0xff, 0xfb, 0x06};
+  const Fields fields = FieldsOf("ftp", test::Letters("USER alice\r\n") + interrupt + test::Letters("ABOR\r\n") + option + test::Letters("QUIT\r\n"), 21);
+  EXPECT_EQ(fields.Text(TextField::kFtpCommands), "USER,ABOR,QUIT");
+  EXPECT_EQ(FieldsOf("ftp", interrupt + test::Letters("ABOR\r\n"), 21).Text(TextField::kFtpCommands), "ABOR");
+  Fields none;
+  for (const Frame& telnet : {interrupt, option, Frame{0xff}, Frame{0xff, 0xfb}, interrupt + test::Letters("hello\r\n")}) {
+    EXPECT_EQ(ParseBytes(Find("ftp"), telnet, {"ftp", telnet, false, 21}, false, &none), Verdict::kNo);
+  }
+}
+
 TEST(Ssh, KeepsBothSidesIdentifications) {
   EXPECT_EQ(FieldsOf("ssh", test::SshClient(), 22).Text(TextField::kSshClient), "SSH-2.0-OpenSSH_9.2p1 Debian-2");
   EXPECT_EQ(FieldsOf("ssh", test::Letters("SSH-1.99-Cisco-1.25\n"), 22, false).Text(TextField::kSshServer), "SSH-1.99-Cisco-1.25");

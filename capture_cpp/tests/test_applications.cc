@@ -217,6 +217,42 @@ TEST(Http, TellsRequestAndResponse) {
   EXPECT_EQ(ParseHttp(Of(BytesOf("GETTING nowhere fast"), false, 80), &fields), Verdict::kNo);
 }
 
+TEST(Http, JoinsFoldedLinesByABlank) {
+  const Octets request = BytesOf("GET / HTTP/1.1\r\nHost:\r\n\tweir.example\r\nUser-Agent: a \r\n \r\n  b\r\n\r\n User-Agent: body\r\n");
+  Fields fields;
+  for (std::size_t cut = 1; cut < request.size() - 20; ++cut) {
+    ParseHttp(Of(Octets(request.begin(), request.begin() + static_cast<std::ptrdiff_t>(cut)), false, 80), &fields);
+    EXPECT_TRUE(fields.Text(TextField::kHttpUserAgent).empty() || fields.Text(TextField::kHttpUserAgent) == "a b") << cut;
+  }
+  EXPECT_EQ(ParseHttp(Of(request, false, 80), &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kHttpHost), "weir.example");
+  EXPECT_EQ(fields.Text(TextField::kHttpUserAgent), "a b");
+}
+
+TEST(Http, TellsNoFieldWhoseFoldedLineIsCut) {
+  const Octets request = BytesOf("GET / HTTP/1.1\r\nUser-Agent: a\r\n b");
+  Fields fields;
+  EXPECT_EQ(ParseHttp({request, true, false, true, 40'000, 80}, &fields), Verdict::kDone);
+  EXPECT_FALSE(fields.Has(TextField::kHttpUserAgent));
+}
+
+TEST(Http, TellsAFieldBehindWhichNothingFollows) {
+  const Octets request = BytesOf("GET / HTTP/1.1\r\nUser-Agent: a\r\n");
+  Fields fields;
+  EXPECT_EQ(ParseHttp({request, true, false, true, 40'000, 80}, &fields), Verdict::kDone);
+  EXPECT_EQ(fields.Text(TextField::kHttpUserAgent), "a");
+}
+
+TEST(Http, PassesOverAFewEmptyLines) {
+  for (const std::string_view lines : {"", "\r\n", "\r\n\r\n", "\r\n\r\n\r\n\r\n"}) {
+    Fields fields;
+    EXPECT_EQ(ParseHttp(Of(BytesOf(std::string(lines) + "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"), false, 80), &fields), Verdict::kDone);
+    EXPECT_EQ(fields.Text(TextField::kHttpUri), "/x");
+  }
+  Fields fields;
+  EXPECT_EQ(ParseHttp(Of(BytesOf("\r\n\r\n\r\n\r\n\r\nGET /x HTTP/1.1\r\n\r\n"), false, 80), &fields), Verdict::kNo);
+}
+
 TEST(Ja4, GivesThePublishedFingerprint) {
   const std::vector<std::uint16_t> ciphers{0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035};
   const std::vector<std::uint16_t> extensions{0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015, 0x2a2a};

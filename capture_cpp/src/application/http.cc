@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 #include "application/lines.h"
 
@@ -41,20 +42,67 @@ std::string_view MethodOf(std::string_view text) {
 
 bool IsKnown(std::string_view method) { return std::ranges::find(kMethods, method) != kMethods.end(); }
 
+// Takes a field off the front, with the lines folded behind it (RFC 9112, section 5.2) and all that is between. False while
+// it may go on.
+bool TakeField(std::string_view* text, bool is_last, std::string_view* field) {
+  std::size_t end = text->find('\n');
+  while (end != std::string_view::npos && end + 1 < text->size() && ((*text)[end + 1] == ' ' || (*text)[end + 1] == '\t')) {
+    end = text->find('\n', end + 1);
+  }
+  if (end == std::string_view::npos || (end + 1 == text->size() && !is_last)) {
+    return false;
+  }
+  *field = text->substr(0, end);
+  text->remove_prefix(end + 1);
+  if (field->ends_with('\r')) {
+    field->remove_suffix(1);
+  }
+  return true;
+}
+
+// A value of several lines, with a blank for each fold.
+std::string Unfolded(std::string_view value) {
+  std::string joined;
+  std::string_view line;
+  while (TakeLine(&value, true, &line)) {
+    const std::string_view part = Trimmed(line);
+    joined.append(joined.empty() || part.empty() ? "" : " ").append(part);
+  }
+  return joined;
+}
+
+void SetValue(TextField name, std::string_view value, Fields* fields) {
+  if (value.find('\n') == std::string_view::npos) {
+    fields->Set(name, Trimmed(value));
+  } else {
+    fields->Set(name, Unfolded(value));
+  }
+}
+
 // Fields after the request line, up to the blank one.
 Verdict ParseHeaders(std::string_view text, bool is_last, Fields* fields) {
   std::string_view line;
-  while (TakeLine(&text, false, &line)) {
-    if (line.empty()) {
-      return Verdict::kDone;
+  while (!text.starts_with("\r\n") && !text.starts_with('\n')) {
+    if (!TakeField(&text, is_last, &line)) {
+      return is_last ? Verdict::kDone : Verdict::kMore;
     }
     for (const auto& [name, field] : {std::pair{std::string_view("host:"), TextField::kHttpHost}, {"user-agent:", TextField::kHttpUserAgent}}) {
       if (BeginsWith(line, name)) {
-        fields->Set(field, Trimmed(line.substr(name.size())));
+        SetValue(field, line.substr(name.size()), fields);
       }
     }
   }
-  return is_last ? Verdict::kDone : Verdict::kMore;
+  return Verdict::kDone;
+}
+
+// As robust servers do (RFC 9112, section 2.2).
+std::string_view BehindEmptyLines(std::string_view text) {
+  constexpr std::string_view kEmptyLine = "\r\n";
+  constexpr int kMost = 4;
+  for (int passed = 0; passed < kMost && text.starts_with(kEmptyLine); ++passed) {
+    text.remove_prefix(kEmptyLine.size());
+  }
+  return text;
 }
 
 }  // namespace
@@ -63,10 +111,7 @@ Verdict ParseHttp(const Stretch& stretch, Fields* fields) {
   if (stretch.is_udp) {
     return Verdict::kNo;
   }
-  std::string_view text = AsText(stretch.bytes);
-  if (text.starts_with("\r\n")) {
-    text.remove_prefix(2);  // as robust servers do (RFC 9112, section 2.2)
-  }
+  std::string_view text = BehindEmptyLines(AsText(stretch.bytes));
   if (text.starts_with(kVersion)) {
     return ParseResponse(text, stretch.is_last, fields);
   }

@@ -273,6 +273,40 @@ TEST(Tls, TellsWhatTheClientAsksForAndTheServerChose) {
   EXPECT_EQ(fields.Number(NumberField::kTlsCipher), 0x1301);
 }
 
+// The two letters of JA4 for the version of a client that offers these.
+std::string Ja4VersionOf(const Octets& versions) {
+  const Octets extensions = Joined({{0, 43}, Sized(2, Sized(1, versions))});
+  const Octets body = Joined({{3, 3}, Octets(32, 7), {0}, Sized(2, {0x13, 0x01}), Sized(1, {0}), Sized(2, extensions)});
+  Fields fields;
+  EXPECT_EQ(ParseTls(Of(Hello(1, body), false, 443), &fields), Verdict::kDone);
+  return std::string(fields.Text(TextField::kTlsJa4).substr(1, 2));
+}
+
+TEST(Tls, FingerprintsTheHighestVersionWhetherItIsKnownOrNot) {
+  EXPECT_EQ(Ja4VersionOf({0x0a, 0x0a, 3, 3, 3, 4}), "13");
+  EXPECT_EQ(Ja4VersionOf({0xfa, 0xfa, 3, 3}), "12");
+  EXPECT_EQ(Ja4VersionOf({0x7f, 0x1c, 3, 3}), "00");
+  EXPECT_EQ(Ja4VersionOf({3, 4, 3, 5}), "00");
+  EXPECT_EQ(Ja4VersionOf({0xfe, 0xfd, 3, 3}), "d2");
+}
+
+TEST(Tls, NamesTheDraftThatTheServerChose) {
+  const auto version = [](const Octets& body) {
+    Fields fields;
+    EXPECT_EQ(ParseTls(Of(Hello(2, body), false, 443), &fields), Verdict::kDone);
+    EXPECT_EQ(fields.Number(NumberField::kTlsCipher), 0x1301);
+    return std::string(fields.Text(TextField::kTlsVersion));
+  };
+  const auto chosen = [](std::uint8_t high, std::uint8_t low) {
+    return Joined({{3, 3}, Octets(32, 9), {0}, {0x13, 0x01}, {0}, Sized(2, {0, 43, 0, 2, high, low})});
+  };
+  EXPECT_EQ(version(chosen(0x7f, 28)), "TLS 1.3 draft 28");
+  EXPECT_EQ(version(chosen(0x7f, 23)), "TLS 1.3 draft 23");
+  EXPECT_EQ(version(chosen(0x7f, 29)), "");
+  EXPECT_EQ(version(chosen(0x7f, 0)), "");
+  EXPECT_EQ(version(Joined({{0x7f, 18}, Octets(32, 9), {0x13, 0x01}, Sized(2, {0, 40, 0, 1, 5})})), "TLS 1.3 draft 18");
+}
+
 TEST(Tls, ReadsAServersHelloBehindAWarning) {
   const Octets server = Joined({{3, 3}, Octets(32, 9), {0}, {0xc0, 0x2f}, {0}, Sized(2, {})});
   const Octets warned = Joined({{21, 3, 3, 0, 2, 1, 112}, Hello(2, server)});

@@ -224,7 +224,7 @@ FLOWS: tuple[Column, ...] = (
     _said("http_uri", "target of the first HTTP/1 request"),
     _said("http_user_agent", "what the first HTTP/1 client calls itself"),
     _said_number("http_status", "status of the first HTTP/1 response", 999),
-    _said("tls_version", "TLS version that the server chose"),
+    _said("tls_version", "TLS version that the server chose, such as TLS 1.2 or TLS 1.3 draft 28"),
     _said_number("tls_cipher", "cipher suite that the server chose, by its IANA number", 65535),
     _said("tls_sni", "server name that the TLS or QUIC client asks for"),
     _said("tls_alpn", "protocols that the TLS or QUIC client offers, the one it likes best first"),

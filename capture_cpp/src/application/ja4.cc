@@ -97,6 +97,12 @@ std::string_view VersionWord(std::uint16_t version) {
       return "s3";
     case 0x0002:
       return "s2";
+    case 0xfeff:
+      return "d1";
+    case 0xfefd:
+      return "d2";
+    case 0xfefc:
+      return "d3";
     default:
       return "00";
   }

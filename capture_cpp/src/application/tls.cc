@@ -23,14 +23,22 @@ constexpr std::size_t kLargestHello = 65'536;  // with keys of any algorithm in 
 constexpr std::size_t kRandomBytes = 32;
 constexpr std::uint16_t kOldestVersion = 0x0300;
 constexpr std::uint16_t kNewestVersion = 0x0304;
+constexpr std::uint16_t kDraft = 0x7f00;  // of TLS 1.3, with its number
+constexpr std::uint16_t kLastDraft = kDraft + 28;
 
 enum Extension : std::uint16_t { kServerName = 0, kSignatureAlgorithms = 13, kAlpn = 16, kSupportedVersions = 43 };
 
 bool IsVersion(std::uint16_t version) { return version >= kOldestVersion && version <= kNewestVersion; }
 
-std::string_view VersionName(std::uint16_t version) {
+bool IsDraft(std::uint16_t version) { return version > kDraft && version <= kLastDraft; }
+
+void SetVersion(std::uint16_t version, Fields* fields) {
   constexpr std::array<std::string_view, 5> kNames{"SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"};
-  return IsVersion(version) ? kNames[version - kOldestVersion] : std::string_view();
+  if (IsVersion(version)) {
+    fields->Set(TextField::kTlsVersion, kNames[version - kOldestVersion]);
+  } else if (IsDraft(version)) {
+    fields->Set(TextField::kTlsVersion, "TLS 1.3 draft " + std::to_string(version - kDraft));
+  }
 }
 
 // A list of numbers of 16 bits; longer ones than any client sends are cut.
@@ -82,13 +90,14 @@ std::string Alpn(Bytes extension, std::string_view* first) {
   return joined;
 }
 
+// Also of versions that nobody knows, as JA4 has it.
 std::uint16_t HighestOffered(Bytes extension) {
   Cursor list(extension);
   Numbers versions;
   versions.Read(list.Take(list.Take8()));
   std::uint16_t highest = 0;
   for (const std::uint16_t version : versions.all()) {
-    highest = IsVersion(version) ? std::max(highest, version) : highest;
+    highest = IsGrease(version) ? highest : std::max(highest, version);
   }
   return highest;
 }
@@ -132,9 +141,10 @@ void ReadServerHello(Bytes body, Fields* fields) {
   Cursor cursor(body);
   std::uint16_t version = cursor.Take16();
   cursor.Skip(kRandomBytes);
-  cursor.Skip(cursor.Take8());
+  const bool is_short = IsDraft(version);  // up to draft 21 without session and compression, and with its version in front
+  cursor.Skip(is_short ? 0 : cursor.Take8());
   const std::uint16_t cipher = cursor.Take16();
-  cursor.Skip(1);
+  cursor.Skip(is_short ? 0 : 1);
   if (!cursor.is_good()) {
     return;
   }
@@ -148,7 +158,7 @@ void ReadServerHello(Bytes body, Fields* fields) {
     version = type == kSupportedVersions ? extension.Take16() : version;
   }
   fields->Set(NumberField::kTlsCipher, cipher);
-  fields->Set(TextField::kTlsVersion, VersionName(version));
+  SetVersion(version, fields);
 }
 
 // The handshake message of several records, as far as it came.

@@ -9,6 +9,7 @@
 
 #include "capture_options.h"
 #include "events.h"
+#include "flows/resolver.h"
 #include "reader/capture_error.h"
 #include "sandbox.h"
 #include "stop_signal.h"
@@ -19,9 +20,12 @@
 namespace weir::sensor {
 namespace {
 
-ExitCode CheckSandboxOf(const Options& options) {
+ExitCode CheckSandboxes(const Options& options) {
+  const bool look_ups_good = CheckResolvers(options);
+  BecomeUser(options.user);
   const Spool spool(options.spool, options.sensor, 0);
-  return CheckSandbox(spool.folder(), BrokerPorts(options.flows)) ? ExitCode::kDone : ExitCode::kMistake;
+  const bool sensor_good = CheckSandbox(spool.folder(), BrokerPorts(options.flows));
+  return look_ups_good && sensor_good ? ExitCode::kDone : ExitCode::kMistake;
 }
 
 // How one stream went.
@@ -54,17 +58,17 @@ ExitCode RunAll(const std::vector<std::unique_ptr<Stream>>& streams, StopSignal*
 
 ExitCode Capture(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
-  StopSignal signal;
+  if (options.check_sandbox) return CheckSandboxes(options);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error code of the write
   std::signal(SIGXFSZ, SIG_IGN);  // and so is a file size limit
+  std::signal(SIGCHLD, SIG_IGN);  // a process that ends leaves nothing behind
+  const Resolvers resolvers = StartResolvers(options);  // their processes hold what the sensor holds now: no packet, no key
+  StopSignal signal;
   std::vector<std::unique_ptr<Stream>> streams;
-  if (!options.check_sandbox) {
-    for (const Options& one : PerInterface(options)) streams.push_back(std::make_unique<Stream>(one));
-  }
+  for (const Options& one : PerInterface(options)) streams.push_back(std::make_unique<Stream>(one));
   BecomeUser(options.user);
-  for (const auto& stream : streams) stream->OpenTargets(&signal);
+  for (const auto& stream : streams) stream->OpenTargets(resolvers, &signal);
   const Sha256 loads_libcrypto;  // while its files can still be read
-  if (options.check_sandbox) return CheckSandboxOf(options);
   if (options.sandboxed) EnterSandbox(streams[0]->folder(), BrokerPorts(options.flows));
   return RunAll(streams, &signal);
 }

@@ -25,7 +25,7 @@ Stream::Stream(Options options)
       source_(options_.file.empty() ? OpenLiveSource(options_) : OpenFileSource(options_)), privacy_(MakePrivacy(options_)),
       identities_(LoadIdentities(options_.flows, options_.sensor)) {}
 
-void Stream::OpenTargets(StopSignal* signal) {
+void Stream::OpenTargets(const Resolvers& resolvers, StopSignal* signal) {
   if (!options_.spool.empty()) {
     spool_ = std::make_unique<Spool>(options_.spool, options_.sensor, options_.spool_mb << 20);
     Salvage(options_, *spool_);
@@ -33,7 +33,7 @@ void Stream::OpenTargets(StopSignal* signal) {
   // Live, segments do not wait for the reader of a pipe.
   const Patience patience = spool_ && !options_.interface.empty() ? Patience::kShort : Patience::kUntilStop;
   if (!options_.plain_file.empty()) plain_ = std::make_unique<PlainCapture>(options_.plain_file, options_.snaplen, PipeWriter(signal, patience));
-  if (!options_.flows.destinations.empty()) flows_ = std::make_unique<FlowStage>(options_, std::move(identities_), signal);
+  if (!options_.flows.destinations.empty()) flows_ = std::make_unique<FlowStage>(options_, std::move(identities_), resolvers, signal);
 }
 
 void Stream::Begin() {

@@ -10,6 +10,7 @@
 #include "events.h"
 #include "flows/flow_stage.h"
 #include "flows/identity.h"
+#include "flows/resolver.h"
 #include "privacy/privacy.h"
 #include "recorder.h"
 #include "stop_signal.h"
@@ -24,8 +25,8 @@ class Stream {
   explicit Stream(Options options);
 
   // Opens what is written to, with the rights that stay.
-  // `signal` outlives this object.
-  void OpenTargets(StopSignal* signal);
+  // `resolvers` and `signal` outlive this object.
+  void OpenTargets(const Resolvers& resolvers, StopSignal* signal);
   // The spool's folder; -1 where there is none.
   int folder() const { return spool_ ? spool_->folder() : -1; }
   // Captures until the source ends or `signal` says stop, and seals. What it throws comes after that.

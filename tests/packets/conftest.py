@@ -228,11 +228,12 @@ SENDER = textwrap.dedent(
 
 
 class Loop:
-    """weir-capture on the loopback of a network namespace of its own."""
+    """weir-capture on the loopback of a network namespace of its own; it finds ``files`` under the names they have there."""
 
-    def __init__(self, binary: Path, *arguments: object, interface: str = "lo") -> None:
-        words = "ip link set lo up; exec " + " ".join(map(str, (binary, "-i", interface, "--sensor", "lab", *arguments)))
-        command = ["unshare", "--net", "sh", "-c", words]
+    def __init__(self, binary: Path, *arguments: object, interface: str = "lo", files: dict[str, Path] | None = None) -> None:
+        words = "ip link set lo up; " + "".join(f"mount --bind {file} {name}; " for name, file in (files or {}).items())
+        words += "exec " + " ".join(map(str, (binary, "-i", interface, "--sensor", "lab", *arguments)))
+        command = ["unshare", "--net", "--mount", "sh", "-c", words]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.wait_for("capturing")
 
@@ -256,8 +257,8 @@ class Loop:
 def loop(binary: Path) -> Iterator[Callable[..., Loop]]:
     running: list[Loop] = []
 
-    def start(*arguments: object, interface: str = "lo") -> Loop:
-        running.append(Loop(binary, *arguments, interface=interface))
+    def start(*arguments: object, interface: str = "lo", files: dict[str, Path] | None = None) -> Loop:
+        running.append(Loop(binary, *arguments, interface=interface, files=files))
         return running[-1]
 
     yield start

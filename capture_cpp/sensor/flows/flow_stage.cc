@@ -41,11 +41,17 @@ std::unique_ptr<Encoder> MakeEncoder(FlowFormat format) {
   return encoder;
 }
 
-std::unique_ptr<FlowTarget> OpenTarget(const FlowDestination& to, const Options& options, const Identities& identities, StopSignal* signal) {
+std::unique_ptr<FlowTarget> OpenMqttTarget(const FlowDestination& to, const Options& options, const Identities& identities,
+                                           const Resolvers& resolvers) {
+  Identity* identity = to.encrypted ? identities.at(to.host).get() : nullptr;
+  return std::make_unique<MqttTarget>(to, options, identity, resolvers.at(to.host).get(), MakeEncoder(to.format));
+}
+
+std::unique_ptr<FlowTarget> OpenTarget(const FlowDestination& to, const Options& options, const Identities& identities,
+                                       const Resolvers& resolvers, StopSignal* signal) {
   switch (to.transport) {
     case FlowTransport::kUdp: return std::make_unique<UdpTarget>(to, static_cast<std::uint32_t>(options.flows.domain));
-    case FlowTransport::kMqtt:
-      return std::make_unique<MqttTarget>(to, options, to.encrypted ? identities.at(to.host).get() : nullptr, MakeEncoder(to.format));
+    case FlowTransport::kMqtt: return OpenMqttTarget(to, options, identities, resolvers);
     case FlowTransport::kFile: break;
   }
   return std::make_unique<FileTarget>(to, MakeEncoder(to.format), signal);
@@ -59,10 +65,12 @@ std::string CountsJson(const TargetCounts& counts, const std::string& name) {
 
 }  // namespace
 
-FlowStage::FlowStage(const Options& options, Identities identities, StopSignal* signal)
+FlowStage::FlowStage(const Options& options, Identities identities, const Resolvers& resolvers, StopSignal* signal)
     : options_(options), is_live_(!options.interface.empty()), identities_(std::move(identities)),
       builder_(MakeBuilder(options.flows, [this](const auto& batch) { HandOut(batch); })), queue_(kFlowBatches) {
-  for (const FlowDestination& to : options.flows.destinations) targets_.push_back(OpenTarget(to, options, identities_, signal));
+  for (const FlowDestination& to : options.flows.destinations) {
+    targets_.push_back(OpenTarget(to, options, identities_, resolvers, signal));
+  }
 }
 
 FlowStage::~FlowStage() {

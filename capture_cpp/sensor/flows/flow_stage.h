@@ -17,6 +17,7 @@
 #include "flow_builder.h"
 #include "flows/flow_target.h"
 #include "flows/identity.h"
+#include "flows/resolver.h"
 #include "stop_signal.h"
 
 namespace weir::sensor {
@@ -24,8 +25,8 @@ namespace weir::sensor {
 class FlowStage {
  public:
   // Opens the targets: what needs files, names or sockets happens here. Throws SensorError.
-  // `signal` outlives this object.
-  FlowStage(const Options& options, Identities identities, StopSignal* signal);
+  // `resolvers` and `signal` outlive this object.
+  FlowStage(const Options& options, Identities identities, const Resolvers& resolvers, StopSignal* signal);
   ~FlowStage();
 
   // Starts the threads; the sandbox is closed by then.

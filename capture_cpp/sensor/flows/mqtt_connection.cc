@@ -41,11 +41,11 @@ void CheckPlain(const FlowDestination& to, const FlowOptions& options, const std
 }  // namespace
 
 MqttConnection::MqttConnection(const FlowDestination& destination, const FlowOptions& options, const std::string& sensor,
-                               Identity* identity)
-    : destination_(destination), topic_(TopicOf(options, sensor)), resolver_(destination.host), identity_(identity),
+                               Identity* identity, Resolver* resolver)
+    : destination_(destination), topic_(TopicOf(options, sensor)), resolver_(resolver), identity_(identity),
       client_(nullptr, &mosquitto_destroy) {
   if (mosquitto_pub_topic_check(topic_.c_str()) != MOSQ_ERR_SUCCESS) throw SensorError(ExitCode::kSettings, "--mqtt-topic " + topic_ + ": is no topic");
-  if (!destination.encrypted) CheckPlain(destination, options, AddressesOf(destination.host));
+  if (!destination.encrypted) CheckPlain(destination, options, resolver_->Ask(kLookUpPatience));
   mosquitto_lib_init();
   client_.reset(mosquitto_new(sensor.c_str(), true, this));
   if (client_ == nullptr) throw SensorError(ExitCode::kMistake, std::string("mosquitto_new: ") + std::strerror(errno));
@@ -106,8 +106,8 @@ bool MqttConnection::Open() {
   is_refused_ = false;
   ERR_clear_error();  // what an earlier connection left behind would be taken for an error of this one
   if (identity_) identity_->TakeRefusal();
-  const std::vector<std::string> addresses = resolver_.Ask(kLookUpPatience);
-  if (addresses.empty()) return Lose(destination_.host + " has no address");
+  const std::vector<std::string> addresses = resolver_->Ask(kLookUpPatience);
+  if (addresses.empty()) return Lose("no address of " + destination_.host + " is known");
   const std::string& address = addresses[attempts_ % addresses.size()];
   opened_ = Clock::now();
   const int outcome = mosquitto_connect_async(client_.get(), address.c_str(), destination_.port, kKeepAliveSeconds);
@@ -121,6 +121,7 @@ bool MqttConnection::IsTurnedAway() const {
 }
 
 bool MqttConnection::Step(milliseconds patience) {
+  resolver_->Watch();
   const int outcome = mosquitto_loop(client_.get(), static_cast<int>(patience.count()), 1);
   if (outcome != MOSQ_ERR_SUCCESS) return Lose(Reason(outcome));
   if (IsTurnedAway()) {

@@ -19,8 +19,9 @@ namespace weir::sensor {
 
 class MqttConnection {
  public:
-  // Call it while there is one thread only, as it may fork. Throws SensorError.
-  MqttConnection(const FlowDestination& destination, const FlowOptions& options, const std::string& sensor, Identity* identity);
+  // Throws SensorError.
+  MqttConnection(const FlowDestination& destination, const FlowOptions& options, const std::string& sensor, Identity* identity,
+                 Resolver* resolver);
   ~MqttConnection();
 
   // `refusal` is empty where the broker took the message.
@@ -52,7 +53,7 @@ class MqttConnection {
 
   const FlowDestination& destination_;
   std::string topic_;
-  Resolver resolver_;
+  Resolver* resolver_;
   Identity* identity_;  // null without encryption
   std::unique_ptr<mosquitto, void (*)(mosquitto*)> client_;
   OnConfirmed on_confirmed_;

@@ -23,10 +23,11 @@ constexpr milliseconds kLastPause(500);
 
 }  // namespace
 
-MqttTarget::MqttTarget(const FlowDestination& destination, const Options& options, Identity* identity, std::unique_ptr<Encoder> encoder)
+MqttTarget::MqttTarget(const FlowDestination& destination, const Options& options, Identity* identity, Resolver* resolver,
+                       std::unique_ptr<Encoder> encoder)
     : name_(destination.text), encoder_(std::move(encoder)), is_patient_(options.interface.empty()),
       most_bytes_(static_cast<std::size_t>(options.flows.queue_mb) << 20), rows_per_message_(kFirstRowsPerMessage),
-      connection_(destination, options.flows, options.sensor, identity) {
+      connection_(destination, options.flows, options.sensor, identity, resolver) {
   connection_.SetOnConfirmed([this](int id, const std::string& refusal) { OnConfirmed(id, refusal); });
 }
 

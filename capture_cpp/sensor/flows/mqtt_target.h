@@ -20,8 +20,9 @@ namespace weir::sensor {
 
 class MqttTarget : public FlowTarget {
  public:
-  // `identity` is null for a connection without encryption, and outlives this object.
-  MqttTarget(const FlowDestination& destination, const Options& options, Identity* identity, std::unique_ptr<Encoder> encoder);
+  // `identity` is null for a connection without encryption; it and `resolver` outlive this object.
+  MqttTarget(const FlowDestination& destination, const Options& options, Identity* identity, Resolver* resolver,
+             std::unique_ptr<Encoder> encoder);
   ~MqttTarget() override;
 
   void Start() override;

@@ -1,79 +1,54 @@
 #include "flows/resolver.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <memory>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include "events.h"
+#include "flows/look_up_process.h"
 
 namespace weir::sensor {
 namespace {
 
-// More than any name needs: 80 IPv6 addresses.
-constexpr std::size_t kMostAnswerBytes = 4096;
+using std::chrono::milliseconds;
 
-std::string Join(const std::vector<std::string>& addresses) {
-  std::string text;
-  for (const std::string& address : addresses) {
-    if (text.size() + address.size() + 1 < kMostAnswerBytes) text += address + "\n";
-  }
-  return text.empty() ? "\n" : text;
+bool IsAddress(const std::string& text) {
+  in6_addr unused = {};
+  return inet_pton(AF_INET, text.c_str(), &unused) == 1 || inet_pton(AF_INET6, text.c_str(), &unused) == 1;
 }
 
+// What is no address is left out: names of others' making were read where this comes from.
 std::vector<std::string> Split(std::string_view text) {
   std::vector<std::string> lines;
   for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-    if (end > 0) lines.emplace_back(text.substr(0, end));
+    std::string line(text.substr(0, end));
+    if (IsAddress(line)) lines.push_back(std::move(line));
     text.remove_prefix(end + 1);
   }
   return lines;
 }
 
-// The child's whole life.
-[[noreturn]] void Answer(int socket, const std::string& host) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  ::dup2(socket, STDIN_FILENO);
-  ::syscall(SYS_close_range, 1u, ~0u, 0u);
-  char question = 0;
-  while (::read(STDIN_FILENO, &question, 1) == 1) {
-    const std::string answer = Join(AddressesOf(host));
-    if (::write(STDIN_FILENO, answer.data(), answer.size()) < 0) break;
-  }
-  ::_exit(0);
-}
-
-bool HasInput(int descriptor, std::chrono::milliseconds patience) {
+bool HasInput(int descriptor, milliseconds patience) {
   pollfd events = {descriptor, POLLIN, 0};
   return ::poll(&events, 1, static_cast<int>(patience.count())) > 0;
 }
 
-}  // namespace
-
-std::vector<std::string> AddressesOf(const std::string& host) {
-  addrinfo wanted = {};
-  wanted.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  std::vector<std::string> addresses;
-  if (::getaddrinfo(host.c_str(), nullptr, &wanted, &found) != 0) return addresses;
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    std::array<char, NI_MAXHOST> text;
-    if (::getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0) addresses.emplace_back(text.data());
+std::set<std::string> BrokerHosts(const FlowOptions& options) {
+  std::set<std::string> hosts;
+  for (const FlowDestination& to : options.destinations) {
+    if (to.transport == FlowTransport::kMqtt) hosts.insert(to.host);
   }
-  return addresses;
+  return hosts;
 }
+
+}  // namespace
 
 bool IsLoopback(const std::string& address) {
   in_addr four = {};
@@ -81,31 +56,64 @@ bool IsLoopback(const std::string& address) {
   return address == "::1";
 }
 
-Resolver::Resolver(std::string host) : host_(std::move(host)) {
-  in6_addr unused = {};
-  is_address_ = inet_pton(AF_INET, host_.c_str(), &unused) == 1 || inet_pton(AF_INET6, host_.c_str(), &unused) == 1;
-  if (is_address_) return;
-  std::array<int, 2> ends;
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    throw SensorError(ExitCode::kMistake, std::string("socketpair: ") + std::strerror(errno));
-  }
-  child_ = Descriptor(ends[0]);
-  const Descriptor other(ends[1]);
-  const pid_t child = ::fork();
-  if (child == 0) Answer(other.get(), host_);
-  if (child < 0) throw SensorError(ExitCode::kMistake, std::string("fork: ") + std::strerror(errno));
+Resolver::Resolver(std::string host, const Options& options) : host_(std::move(host)), is_address_(IsAddress(host_)) {
+  if (!is_address_) process_ = StartLookUp(host_, options);
 }
 
-std::vector<std::string> Resolver::Ask(std::chrono::milliseconds patience) {
+std::vector<std::string> Resolver::Ask(milliseconds patience) {
   if (is_address_) return {host_};
-  std::array<char, kMostAnswerBytes> text;
-  while (HasInput(child_.get(), std::chrono::milliseconds(0))) {  // an answer that came too late
-    if (::read(child_.get(), text.data(), text.size()) <= 0) return {};
-  }
+  const std::scoped_lock lock(mutex_);
+  while (Receive(milliseconds(0))) continue;  // an answer that came too late
+  if (!Send() || !Receive(patience)) return process_.open() ? std::vector<std::string>() : learnt_;
+  return latest_;
+}
+
+void Resolver::Watch() {
+  const std::unique_lock lock(mutex_, std::try_to_lock);  // who asks notices it as well
+  if (lock.owns_lock()) Receive(milliseconds(0));
+}
+
+bool Resolver::Send() {
+  if (!process_.open()) return false;
   const char question = '?';
-  if (::write(child_.get(), &question, 1) != 1 || !HasInput(child_.get(), patience)) return {};
-  const ssize_t length = ::read(child_.get(), text.data(), text.size());
-  return length <= 0 ? std::vector<std::string>() : Split({text.data(), static_cast<std::size_t>(length)});
+  if (!is_asked_ && ::send(process_.get(), &question, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) NoteEnd();
+  is_asked_ = true;
+  return process_.open();
+}
+
+bool Resolver::Receive(milliseconds patience) {
+  if (!process_.open() || !HasInput(process_.get(), patience)) return false;
+  std::array<char, kMostAnswerBytes> text;
+  // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection): it does not wait
+  const ssize_t size = ::recv(process_.get(), text.data(), text.size(), MSG_DONTWAIT);
+  if (size <= 0) {
+    NoteEnd();
+    return false;
+  }
+  is_asked_ = false;
+  latest_ = Split({text.data(), static_cast<std::size_t>(size)});
+  if (!latest_.empty()) learnt_ = latest_;
+  return true;
+}
+
+void Resolver::NoteEnd() {
+  process_ = Descriptor();
+  Say(Event("look_up_ended").Text("host", host_).Count("addresses", learnt_.size())
+          .Text("what", "the process that looked it up is gone; those learnt last are used until the sensor is started again"));
+}
+
+Resolvers StartResolvers(const Options& options) {
+  Resolvers resolvers;
+  for (const std::string& host : BrokerHosts(options.flows)) resolvers.emplace(host, std::make_unique<Resolver>(host, options));
+  return resolvers;
+}
+
+bool CheckResolvers(const Options& options) {
+  bool good = true;
+  for (const std::string& host : BrokerHosts(options.flows)) {
+    if (!IsAddress(host)) good &= CheckLookUp(host, options);
+  }
+  return good;
 }
 
 }  // namespace weir::sensor

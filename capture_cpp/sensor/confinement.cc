@@ -34,12 +34,16 @@ constexpr std::uint64_t kLandlockTruncate = 1ULL << 14;
 constexpr int kFirstAbiWithRefer = 2;
 constexpr int kFirstAbiWithTruncate = 3;
 constexpr int kFirstAbiWithPorts = 4;
+constexpr int kFirstAbiWithScopes = 6;
 constexpr std::uint64_t kLandlockBindTcp = 1ULL << 0;
 constexpr std::uint64_t kLandlockConnectTcp = 1ULL << 1;
 constexpr int kLandlockRulePort = 2;
+constexpr std::uint64_t kLandlockAbstractSockets = 1ULL << 0;
+constexpr std::uint64_t kLandlockSignals = 1ULL << 1;
 struct LandlockRules {
   std::uint64_t files;
   std::uint64_t network;
+  std::uint64_t scopes;
 };
 struct LandlockPort {
   std::uint64_t allowed;
@@ -62,7 +66,8 @@ long LandlockAbi() { return Landlock(__NR_landlock_create_ruleset, nullptr, 0, L
 
 // Older kernels take the front of the rules.
 std::size_t SizeOfRules(long abi) {
-  return abi >= kFirstAbiWithPorts ? sizeof(LandlockRules) : offsetof(LandlockRules, network);
+  if (abi >= kFirstAbiWithScopes) return sizeof(LandlockRules);
+  return abi >= kFirstAbiWithPorts ? offsetof(LandlockRules, scopes) : offsetof(LandlockRules, network);
 }
 
 std::uint64_t Truncate(long abi) { return abi >= kFirstAbiWithTruncate ? kLandlockTruncate : 0; }
@@ -99,6 +104,7 @@ FileRules::FileRules() : abi_(LandlockAbi()) {
   LandlockRules handled = {};
   handled.files = kEverythingOfAbi1 | Truncate(abi_) | (abi_ >= kFirstAbiWithRefer ? LANDLOCK_ACCESS_FS_REFER : 0);
   handled.network = kLandlockBindTcp | kLandlockConnectTcp;
+  handled.scopes = kLandlockAbstractSockets | kLandlockSignals;
   ruleset_ = Descriptor(static_cast<int>(Landlock(__NR_landlock_create_ruleset, &handled, SizeOfRules(abi_), 0)));
 }
 
@@ -173,6 +179,21 @@ void CallFilter::AllowSockets(std::initializer_list<SocketKind> kinds) {
     program_.insert(program_.end(), check.begin(), check.end());
   }
   program_.push_back(Load(offsetof(seccomp_data, nr)));  // for what is allowed behind
+}
+
+void CallFilter::AllowSending() {
+  constexpr std::size_t kAddress = 4;
+  const std::size_t address = offsetof(seccomp_data, args) + kAddress * sizeof(std::uint64_t);
+  const std::vector<sock_filter> check = {
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_sendto, 0, 6),
+      Load(address),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+      Load(address + sizeof(std::uint32_t)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+      Return(SECCOMP_RET_ALLOW),
+      Return(kRefuse),
+  };
+  program_.insert(program_.end(), check.begin(), check.end());
 }
 
 void CallFilter::Enforce() {

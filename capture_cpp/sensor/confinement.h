@@ -22,7 +22,8 @@ void DropBoundingSet();
 void DropCapabilities();
 void ForbidNewPrivileges();
 
-// Landlock: what of files and TCP ports stays; all else is refused from Enforce() on.
+// Landlock: what of files and TCP ports stays; all else is refused from Enforce() on, and so are signals and
+// abstract sockets of other processes (Linux 6.12 and later).
 class FileRules {
  public:
   FileRules();
@@ -53,6 +54,8 @@ class CallFilter {
   CallFilter();
   void Allow(std::span<const int> calls);
   void AllowSockets(std::initializer_list<SocketKind> kinds);
+  // Sending to whom a socket is connected with, and to no address that is named.
+  void AllowSending();
   void Enforce();
 
  private:

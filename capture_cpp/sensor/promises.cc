@@ -23,14 +23,20 @@ bool CanFork() {
   return child > 0;
 }
 
-// Whether it is at least not Landlock that says no.
-bool CanConnectElsewhere(std::uint16_t allowed) {
-  constexpr std::uint16_t kDiscard = 9;
-  constexpr std::uint16_t kDaytime = 13;
+constexpr std::uint16_t kDiscard = 9;
+constexpr std::uint16_t kDaytime = 13;
+
+sockaddr_in Local(std::uint16_t port) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(allowed == kDiscard ? kDaytime : kDiscard);
+  address.sin_port = htons(port);
+  return address;
+}
+
+// Whether it is at least not Landlock that says no.
+bool CanConnectElsewhere(std::uint16_t allowed) {
+  const sockaddr_in address = Local(allowed == kDiscard ? kDaytime : kDiscard);
   const Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
   return !socket.open() || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno != EACCES;
 }
@@ -83,6 +89,13 @@ void Promises::TryRights() {
 
 void Promises::TryConnectingElsewhere(const std::string& what, std::uint16_t allowed) {
   Try(what, false, [allowed] { return CanConnectElsewhere(allowed); });
+}
+
+bool CanFastOpen() {
+  const sockaddr_in address = Local(kDiscard);
+  const Descriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
+  const auto* to = reinterpret_cast<const sockaddr*>(&address);
+  return !socket.open() || ::sendto(socket.get(), "", 1, MSG_FASTOPEN | MSG_NOSIGNAL, to, sizeof address) >= 0 || errno != EPERM;
 }
 
 bool CanOpen(const char* path, int flags) { return Descriptor(::open(path, flags | O_CLOEXEC, 0600)).open(); }

@@ -36,6 +36,8 @@ class Promises {
   bool kept_ = true;
 };
 
+// Whether a connection can be made by sending, at least to be turned away.
+bool CanFastOpen();
 bool CanOpen(const char* path, int flags);
 bool CanMakeSocket(int family, int type, int protocol = 0);
 

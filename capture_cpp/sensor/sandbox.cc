@@ -36,9 +36,9 @@ constexpr auto kAllowedCalls = std::to_array<int>({
 #endif
 });
 
-// What keeping a connection to a broker takes besides; sockets are looked at more closely.
+// What keeping a connection to a broker takes besides; sockets and sending are looked at more closely.
 constexpr auto kBrokerCalls = std::to_array<int>({
-    __NR_connect, __NR_sendto, __NR_getsockname, __NR_getpeername, __NR_shutdown, __NR_pselect6, __NR_socketpair,
+    __NR_connect, __NR_getsockname, __NR_getpeername, __NR_shutdown, __NR_pselect6, __NR_socketpair,
 });
 
 // From here on only `folder` is writable, only the interface statistics can be read besides, and only
@@ -60,7 +60,9 @@ void LockCalls(bool has_broker) {
   filter.Allow(kAllowedCalls);
   if (has_broker) {
     filter.Allow(kBrokerCalls);
-    filter.AllowSockets({{AF_INET, SOCK_STREAM, ~0U}, {AF_INET6, SOCK_STREAM, ~0U}});
+    filter.AllowSending();  // as Fast Open would connect without asking Landlock
+    // No protocol beyond TCP, as Landlock knows the ports of no other: not those of Multipath TCP.
+    filter.AllowSockets({{AF_INET, SOCK_STREAM, IPPROTO_TCP}, {AF_INET6, SOCK_STREAM, IPPROTO_TCP}});
   }
   filter.Enforce();
 }
@@ -103,6 +105,8 @@ bool CheckSandbox(int folder, const std::vector<std::uint16_t>& ports) {
   promises.Try("opening a TCP socket", !ports.empty(), [] { return CanMakeSocket(AF_INET, SOCK_STREAM); });
   if (!ports.empty() && knows_ports) {
     promises.TryConnectingElsewhere("connecting to another port than the broker's", ports.front());
+    promises.Try("opening a socket of Multipath TCP", false, [] { return CanMakeSocket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP); });
+    promises.Try("connecting by TCP Fast Open", false, CanFastOpen);
     promises.Try("opening a UDP socket", false, [] { return CanMakeSocket(AF_INET, SOCK_DGRAM); });
   }
   promises.TryRights();

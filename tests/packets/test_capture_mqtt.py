@@ -339,6 +339,8 @@ def test_the_sandbox_leaves_the_broker_reachable_and_nothing_else(binary, tmp_pa
     assert done.returncode == 0, done.stdout + done.stderr
     assert "opening a TCP socket works" in done.stdout
     assert "connecting to another port than the broker's is refused" in done.stdout
+    assert "opening a socket of Multipath TCP is refused" in done.stdout
+    assert "connecting by TCP Fast Open is refused" in done.stdout
     without = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert "opening a TCP socket is refused" in without.stdout
 

@@ -94,7 +94,7 @@ def frames(capture: Path) -> Iterator[tuple[int, Frame]]:
 
 
 def frame_of(values: dict[str, str]) -> Frame:
-    """Follow the layers that carry others; whatever stands in another protocol, as in an error message, is only quoted."""
+    """Follow the layers that carry others; what stands in another protocol behind IP, as in an error message, is only quoted."""
     layers = values["frame.protocols"].split(":")
     seen: dict[str, int] = {}
     packets: list[Told] = []
@@ -110,7 +110,7 @@ def frame_of(values: dict[str, str]) -> Frame:
             is_later = any(int(offset, 0) for offset in offsets)
         elif layer in (*PORTS, "icmp", "icmpv6") and packets:
             packets[-1] = with_transport(packets[-1], values, layer, at)
-        if layer not in AROUND.split():
+        if packets and layer not in AROUND.split():
             break
     is_fragment = is_later or "1" in values["ip.flags.mf"] or bool(values["ipv6.fraghdr.offset"])
     return Frame(tuple(packets), is_later, is_fragment, values["frame.protocols"], values["quic.version"])

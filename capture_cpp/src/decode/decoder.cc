@@ -42,8 +42,9 @@ inline Outcome DescendToIp(Layer* layer) {
           layer->next = Next::kEthernet;
           break;
         default:
-          layer->next = Next::kOther;
-          return Outcome::kAccepted;
+          outcome = DecodeRareTag(layer);
+          layer->levels = static_cast<std::uint8_t>(layer->levels + (layer->next == Next::kOther ? 0 : 1));
+          break;
       }
     } else if (layer->next == Next::kMpls) {
       ++layer->levels;

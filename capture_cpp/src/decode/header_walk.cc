@@ -48,7 +48,7 @@ bool PassHeader(Layer* layer) {
       layer->next = Next::kEthernet;
       return true;
     default:
-      return false;
+      return DecodeRareTag(layer) == Outcome::kAccepted && layer->next != Next::kOther;
   }
 }
 

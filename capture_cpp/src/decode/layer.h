@@ -55,6 +55,11 @@ inline constexpr std::uint16_t kEtherMplsUpstream = 0x8848;
 inline constexpr std::uint16_t kEtherPppoeSession = 0x8864;
 inline constexpr std::uint16_t kEtherServiceVlan = 0x88a8;
 inline constexpr std::uint16_t kEtherErspan2 = 0x88be;
+inline constexpr std::uint16_t kEtherErspan3 = 0x22eb;
+inline constexpr std::uint16_t kEtherMacsec = 0x88e5;
+inline constexpr std::uint16_t kEtherBackbone = 0x88e7;
+inline constexpr std::uint16_t kEtherCiscoMetadata = 0x8909;
+inline constexpr std::uint16_t kEtherVnTag = 0x8926;
 inline constexpr std::uint16_t kEtherOldServiceVlan = 0x9100;
 inline constexpr std::uint16_t kEtherOldServiceVlan2 = 0x9200;
 

@@ -1,6 +1,8 @@
 // Link layers: Ethernet, LLC, BSD loopback and firewalls, Linux cooked captures and logs, PPP and HDLC.
 #pragma once
 
+#include <algorithm>
+
 #include "decode/layer.h"
 #include "link_type.h"
 
@@ -13,11 +15,12 @@ inline Outcome DecodeLlc(Layer* layer) {
   constexpr std::size_t kLlcBytes = 3;
   constexpr std::size_t kSnapBytes = 8;
   constexpr std::uint32_t kSnap = 0xaaaa0300;  // with the first byte of organisation 0
-  if (layer->bytes.size() < kLlcBytes) {
+  const std::size_t needed = std::clamp<std::size_t>(layer->wire_bytes, kLlcBytes, kSnapBytes);
+  if (layer->bytes.size() < needed) {
     return Outcome::kShortL2;
   }
   layer->next = Next::kOther;
-  if (layer->bytes.size() >= kSnapBytes && ReadBig32(layer->bytes, 0) == kSnap && ReadBig16(layer->bytes, 4) == 0) {
+  if (needed == kSnapBytes && ReadBig32(layer->bytes, 0) == kSnap && ReadBig16(layer->bytes, 4) == 0) {
     layer->type = ReadBig16(layer->bytes, 6);
     layer->next = Next::kEtherType;
     layer->Pass(kSnapBytes);
@@ -31,7 +34,7 @@ inline Outcome DecodeEthernetLength(Layer* layer) {
   layer->odd.AddIf(layer->type > kLargestLength || layer->type > layer->wire_bytes, Oddity::kLinkLength);
   layer->Clip(layer->type);
   layer->next = Next::kOther;
-  return layer->bytes.empty() ? Outcome::kAccepted : DecodeLlc(layer);
+  return layer->wire_bytes == 0 ? Outcome::kAccepted : DecodeLlc(layer);
 }
 
 // Ethernet II or IEEE 802.3.
@@ -130,15 +133,16 @@ inline Outcome DecodeNflog(Layer* layer) {
   return Outcome::kAccepted;
 }
 
-// Linux cooked capture, version 1 and 2.
+// Linux cooked capture, version 1 and 2: an EtherType, or a word of Linux's own for IEEE 802.2.
 inline Outcome DecodeLinuxCooked(Layer* layer, std::size_t header_bytes, std::size_t protocol_at) {
+  constexpr std::uint16_t kLinuxLlc = 0x0004;
   if (layer->bytes.size() < header_bytes) {
     return Outcome::kShortL2;
   }
   layer->type = ReadBig16(layer->bytes, protocol_at);
   layer->next = Next::kEtherType;
   layer->Pass(header_bytes);
-  return Outcome::kAccepted;
+  return layer->type == kLinuxLlc ? DecodeLlc(layer) : Outcome::kAccepted;
 }
 
 // Cisco's HDLC: address and control, then an EtherType.

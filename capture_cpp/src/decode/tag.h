@@ -1,4 +1,4 @@
-// What stands between a link header and IP: VLAN tags, MPLS labels, PPPoE.
+// What stands between a link header and IP: VLAN and other tags, MPLS labels, PPPoE.
 #pragma once
 
 #include "decode/layer.h"
@@ -6,16 +6,72 @@
 
 namespace weir {
 
-// IEEE 802.1Q and 802.1ad: two bytes of tag, then the EtherType of what follows.
-inline Outcome DecodeVlan(Layer* layer) {
-  constexpr std::size_t kTagBytes = 4;
+// A tag of `tag_bytes`, which ends with the EtherType of what follows, or its length.
+inline Outcome DecodeTag(std::size_t tag_bytes, Layer* layer) {
+  if (layer->bytes.size() < tag_bytes) {
+    return Outcome::kShortL2;
+  }
+  layer->type = ReadBig16(layer->bytes, tag_bytes - 2);
+  layer->next = Next::kEtherType;
+  layer->Pass(tag_bytes);
+  return layer->type < kLeastEtherType ? DecodeEthernetLength(layer) : Outcome::kAccepted;
+}
+
+// IEEE 802.1Q and 802.1ad.
+inline Outcome DecodeVlan(Layer* layer) { return DecodeTag(4, layer); }
+
+// Cisco's metadata, such as security groups: version, length of the options in words, options.
+inline Outcome DecodeCiscoMetadata(Layer* layer) {
+  constexpr std::size_t kWord = 4;
+  if (layer->bytes.size() < 2) {
+    return Outcome::kShortL2;
+  }
+  return DecodeTag(2 + layer->bytes[1] * kWord + 2, layer);
+}
+
+// IEEE 802.1AE, where it only signs: a packet number, and perhaps who sent it. What it encrypts is for others.
+inline Outcome DecodeMacsec(Layer* layer) {
+  constexpr std::size_t kTagBytes = 6;
+  constexpr std::size_t kChannelBytes = 8;
+  constexpr std::uint8_t kHasChannel = 0x20;
+  constexpr std::uint8_t kIsChanged = 0x0c;
   if (layer->bytes.size() < kTagBytes) {
     return Outcome::kShortL2;
   }
-  layer->type = ReadBig16(layer->bytes, 2);
-  layer->next = Next::kEtherType;
-  layer->Pass(kTagBytes);
+  if ((layer->bytes[0] & kIsChanged) != 0) {
+    layer->next = Next::kOther;
+    return Outcome::kAccepted;
+  }
+  return DecodeTag(kTagBytes + ((layer->bytes[0] & kHasChannel) != 0 ? kChannelBytes : 0) + 2, layer);
+}
+
+// IEEE 802.1ah: the service's tag, then the customer's whole frame.
+inline Outcome DecodeBackbone(Layer* layer) {
+  constexpr std::size_t kServiceTagBytes = 4;
+  if (layer->bytes.size() < kServiceTagBytes) {
+    return Outcome::kShortL2;
+  }
+  layer->Pass(kServiceTagBytes);
+  layer->next = Next::kEthernet;
   return Outcome::kAccepted;
+}
+
+// What few networks have behind a link header; Next::kOther where no IP can follow. Not inlined, as it is rare.
+[[gnu::cold, gnu::noinline]] inline Outcome DecodeRareTag(Layer* layer) {
+  constexpr std::size_t kVnTagBytes = 6;  // IEEE 802.1BR's predecessor
+  switch (layer->type) {
+    case kEtherCiscoMetadata:
+      return DecodeCiscoMetadata(layer);
+    case kEtherVnTag:
+      return DecodeTag(kVnTagBytes, layer);
+    case kEtherMacsec:
+      return DecodeMacsec(layer);
+    case kEtherBackbone:
+      return DecodeBackbone(layer);
+    default:
+      layer->next = Next::kOther;
+      return Outcome::kAccepted;
+  }
 }
 
 // One MPLS label (RFC 3032). Below the last one stands IP, or an Ethernet pseudowire with a control

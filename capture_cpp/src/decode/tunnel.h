@@ -8,7 +8,7 @@
 
 namespace weir {
 
-// GRE (RFC 2784, 2890), with PPTP's version 1 (RFC 2637) and ERSPAN type II.
+// GRE (RFC 2784, 2890), with PPTP's version 1 (RFC 2637) and ERSPAN.
 inline Outcome DecodeGre(Layer* layer) {
   constexpr std::size_t kBaseBytes = 4;
   constexpr std::uint16_t kChecksum = 0x8000;
@@ -19,6 +19,9 @@ inline Outcome DecodeGre(Layer* layer) {
   constexpr std::uint16_t kVersion = 0x0007;
   constexpr std::size_t kOptionBytes = 4;
   constexpr std::size_t kErspan2Bytes = 8;
+  constexpr std::size_t kErspan3Bytes = 12;
+  constexpr std::size_t kErspanSubheaderBytes = 8;
+  constexpr std::uint8_t kHasSubheader = 0x01;
   if (layer->bytes.size() < kBaseBytes) {
     return Outcome::kShortL3;
   }
@@ -34,9 +37,13 @@ inline Outcome DecodeGre(Layer* layer) {
     size += (flags & option) != 0 ? kOptionBytes : 0;
   }
   size += version == 1 && (flags & kAcknowledgment) != 0 ? kOptionBytes : 0;
-  const bool is_erspan = layer->type == kEtherErspan2;
-  // Type I has neither a sequence number nor a header of its own.
-  size += is_erspan && (flags & kSequence) != 0 ? kErspan2Bytes : 0;
+  const bool is_erspan = layer->type == kEtherErspan2 || layer->type == kEtherErspan3;
+  // Type I has neither a sequence number nor a header of its own; type III may have a second one.
+  size += layer->type == kEtherErspan2 && (flags & kSequence) != 0 ? kErspan2Bytes : 0;
+  if (layer->type == kEtherErspan3) {
+    size += kErspan3Bytes;
+    size += layer->bytes.size() >= size && (layer->bytes[size - 1] & kHasSubheader) != 0 ? kErspanSubheaderBytes : 0;
+  }
   if (layer->bytes.size() < size) {
     return Outcome::kShortL3;
   }

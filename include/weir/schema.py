@@ -2,7 +2,8 @@
 
 The native flow core, the Great Expectations suites, the documentation, Parquet files and model
 artifacts are checked against these tables. Names go quantity, direction, statistic, unit;
-``fwd`` is the side that spoke first, also where a flow goes on in another row. Times are int64 microseconds, UTC, taken from packets.
+``fwd`` is the side that spoke first, also where a flow goes on in another row. Times are int64
+microseconds, UTC, taken from packets.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def row(flow: Flow) -> dict[str, Any]:
         "icmp_code": flow.opening.icmp[1],
         "init_win_fwd": first.window if flow.is_forward[0] else 0,
         "init_win_bwd": backward[-1].window if backward else 0,
-        "data_packets_fwd": sum(p.payload > 0 for p, is_fwd in list(zip(flow.packets, flow.is_forward, strict=True))[1:] if is_fwd),
+        "data_packets_fwd": sum(p.payload > 0 for p in forward if p is not first),
         "segment_size_fwd_min": min((p.header for p in forward if p.header), default=0),
         "down_up_ratio": len(backward) / len(forward) if forward else 0,
         "payload_rate": per_second(payload, duration),

@@ -265,3 +265,22 @@ def test_reading_payload_changes_no_other_column(capture: Path, flows_of: Callab
     said = [name for name in DETAILS if not name.startswith("gap_bytes")]
     assert on.drop_columns(said).equals(off.drop_columns(said))
     assert set(off.column("app").to_pylist()) == {""}
+
+
+@pytest.mark.parametrize(("strangers", "app"), [(0, "quic"), (1, "quic"), (3, "quic"), (4, "")])
+def test_quic_is_known_behind_datagrams_of_another_kind(
+    strangers: int, app: str, tmp_path: Path, flows_of: Callable[..., Flows], write_pcap: Callable[..., Path]
+) -> None:
+    from scapy.layers.inet import IP, UDP
+    from scapy.layers.l2 import Ether
+    from scapy.packet import Raw
+    from scapy.utils import rdpcap
+
+    first = bytes(rdpcap(str(CAPTURES / "quic2.pcap"))[0])
+    packet = Ether(first)
+    ports = UDP(sport=packet[UDP].sport, dport=packet[UDP].dport)
+    stranger = Ether() / IP(src=packet[IP].src, dst=packet[IP].dst) / ports / Raw(b"x")
+    frames = [bytes(stranger)] * strangers + [first]
+    capture = write_pcap(tmp_path / "quic.pcap", [(START_US + i, frame) for i, frame in enumerate(frames)])
+    (row,) = flows_of(capture).table.to_pylist()
+    assert (row["app"], bool(row["quic_version"])) == (app, bool(app))

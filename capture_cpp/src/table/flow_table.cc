@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t kUsPerS = 1'000'000;
 constexpr std::size_t kFlowsPerLatePacket = 16;
+constexpr std::uint32_t kMostStrangers = 4;  // datagrams of a side, until its first bytes are given up
 constexpr std::size_t kAhead = 8;  // entries of the wheel whose memory is fetched in advance
 
 void CheckTimeout(const char* name, std::int64_t timeout_us) {
@@ -299,6 +300,12 @@ std::int32_t FlowTable::Ahead(std::uint32_t slot, const Packet& packet, std::siz
   return BytesAhead(FirstSequence(packet), side, StreamOf(first.tcp_flags, first.sequence, first.payload, first.window));
 }
 
+// Packets of a side before the one at hand, where that is not known to be the first or second of its flow.
+std::uint32_t FlowTable::PacketsOf(std::uint32_t slot, std::size_t side) const {
+  const FlowHead& head = heads_[slot];
+  return head.HasRecord() ? records_[head.record].sides[side].packets : 0;
+}
+
 // Shows the packet's payload to the parsers.
 void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t side, std::int32_t ahead) {
   const bool has_rst = (packet.tcp_flags & kTcpRst) != 0;  // what comes with one is for people, not of the stream (RFC 9293, section 3.5.2)
@@ -317,7 +324,11 @@ void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t sid
   const std::uint8_t bit = side == kForward ? 1 : 2;
   FlowHead& head = heads_[slot];
   const Applications::Segment segment{stretch, FirstSequence(packet), packet.payload, ahead};
-  const bool wants_more = applications_.Listen(segment, &firsts_[slot].application);
+  const std::uint64_t unread = applications_.unread();
+  const bool is_waited_for = applications_.Listen(segment, &firsts_[slot].application);
+  // A datagram that nobody knows is no end: QUIC may begin behind one of another version, or behind STUN.
+  const bool is_stranger = stretch.is_udp && firsts_[slot].application == 0 && applications_.unread() == unread;
+  const bool wants_more = is_waited_for || (is_stranger && PacketsOf(slot, side) + 1 < kMostStrangers);
   head.listens = static_cast<std::uint8_t>(wants_more ? head.listens | bit : head.listens & ~bit) & 3;
 }
 

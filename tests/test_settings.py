@@ -32,6 +32,7 @@ def test_the_shipped_params_are_whole_and_true() -> None:
         ("flows: {active_timeout_s: 99999999999999}", r"flows\.active_timeout_s: 99999999999999 is outside 1 to 3600"),
         ("flows: {memory_mb: 100000000}", r"flows\.memory_mb: 100000000 is outside 16 to 1048576"),
         ("flows: {memory_mb: 99999999999999999999}", r"flows\.memory_mb: 99999999999999999999 is outside 16 to 1048576"),
+        ("flows: {plugins: [5]}", r"flows\.plugins\[0\]: 5 is not of type str"),
         ("windows: {seconds: 86400}", r"windows\.seconds: 86400 is outside 1 to 3600"),
         ("drift: {z: .nan}", r"drift\.z: nan is outside 1 to"),
         ("promote: {budget_factor: .inf}", r"promote\.budget_factor: inf is outside 0 to"),

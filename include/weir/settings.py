@@ -215,7 +215,7 @@ def _section(kind: type[Section], given: Any, where: str) -> Section:
 def _value(value: Any, kind: Any, bounds: Mapping[str, Any], where: str) -> Any:
     origin = getattr(kind, "__origin__", kind)
     if origin is tuple and isinstance(value, list):
-        return tuple(value)
+        return tuple(_value(part, kind.__args__[0], {}, f"{where}[{number}]") for number, part in enumerate(value))
     if origin is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, origin) or (isinstance(value, bool) and origin is not bool):

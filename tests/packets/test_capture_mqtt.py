@@ -203,6 +203,12 @@ def test_an_unencrypted_way_across_the_network_is_refused(flows, write_pcap, pca
     assert "use mqtts://" in stderr
 
 
+def test_a_broker_whose_name_leads_nowhere_is_refused_by_that_reason(flows, write_pcap, pcaps):
+    code, _, stderr = flows("-r", write_pcap(pcaps.steady(1)), "--flows", "json:mqtt://nowhere.invalid")
+    assert code == 2
+    assert "no address of nowhere.invalid is known" in stderr
+
+
 def test_a_topic_that_is_not_the_sensors_is_refused(flows, lab, authority, write_pcap, pcaps):
     options = [*identified(lab, authority), "--mqtt-topic", "weir/other/flows"]
     code, _, stderr = flows("-r", write_pcap(pcaps.steady(3)), "--flows", "json:mqtts://localhost", *options)

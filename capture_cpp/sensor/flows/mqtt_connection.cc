@@ -33,7 +33,10 @@ constexpr std::size_t kMostReasons = 8;
 // `--flows` was checked to be MQTT's by the caller.
 void CheckPlain(const FlowDestination& to, const FlowOptions& options, const std::vector<std::string>& addresses) {
   if (to.encrypted || options.plain_mqtt) return;
-  if (!addresses.empty() && std::ranges::all_of(addresses, IsLoopback)) return;
+  if (addresses.empty()) {
+    throw SensorError(ExitCode::kSettings, "--flows " + to.text + ": no address of " + to.host + " is known, and unencrypted only this machine is taken; check the name");
+  }
+  if (std::ranges::all_of(addresses, IsLoopback)) return;
   throw SensorError(ExitCode::kSettings, "--flows " + to.text + ": would cross the network unencrypted and under no name; use mqtts:// "
                                              "with --tls-cert and --tls-key, or say --plain-mqtt");
 }

@@ -15,6 +15,7 @@
 #include "flow_builder.h"
 #include "headers.h"
 #include "options.h"
+#include "reader/byte_source.h"
 #include "reader/capture_error.h"
 
 namespace nb = nanobind;
@@ -154,11 +155,20 @@ void TranslateCaptureError(const std::exception_ptr& error, void*) {
   }
 }
 
+// So that Ctrl-C ends a run that waits for packets.
+void RunSignalHandlers() {
+  const nb::gil_scoped_acquire locked;
+  if (PyErr_CheckSignals() != 0) {
+    throw nb::python_error();
+  }
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
   module.doc() = "Flows out of captures: the C++ core of Weir.";
   nb::register_exception_translator(&TranslateCaptureError);
+  weir::BeforeWaiting(&RunSignalHandlers);
 
   nb::class_<FlowBatch>(module, "FlowBatch")
       .def(

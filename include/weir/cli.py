@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -35,11 +36,17 @@ Unit = Annotated[
 def main() -> None:
     """Run the command line; a WeirError becomes its message and its exit code."""
     os.environ.setdefault("DO_NOT_TRACK", "1")  # no library of ours tells anybody what is done here
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except WeirError as error:
         print(f"weir: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End as after an error, so that nothing half written stays; the exit code is a shell's for the signal."""
+    raise SystemExit(128 + number)
 
 
 def _tune_for_captures() -> None:

@@ -278,7 +278,9 @@ WINDOWS: tuple[Column, ...] = (
     Column("bytes_asymmetry", "float64", "", "ln((bytes out + 1) / (bytes in + 1)); above 0 when the host sends more"),
     _count("unanswered_out", "flows", "flows the host started that got no packet back"),
     _count("unanswered_in", "flows", "flows others started with the host that it sent no packet back in"),
-    _count("refused_out", "flows", "TCP flows the host started that were answered with RST and no payload"),
+    _count(
+        "refused_out", "flows", "TCP flows the host started that were answered with RST and no payload, whatever was sent to them"
+    ),
     _count("refused_in", "flows", "TCP flows others started with the host that it answered with RST and no payload"),
     _share("failed_share", "(unanswered + refused) / flows out; 0 without flows"),
     _count("empty_out", "flows", "TCP flows the host started that carried no payload in either direction"),

@@ -36,7 +36,11 @@ class FlowSettings:
     )
     memory_mb: int = field(
         default=1024,
-        metadata={"words": "cap of the flow table; the oldest flow is exported at the cap, MB", "low": 16, "high": MB_PER_TB},
+        metadata={
+            "words": "cap of the flow table, about 700 B for each flow; the oldest flow is exported at the cap, MB",
+            "low": 16,
+            "high": MB_PER_TB,
+        },
     )
     parse_applications: bool = field(
         default=True, metadata={"words": "whether the first payload bytes are read, for names, versions and entropy"}

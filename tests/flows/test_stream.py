@@ -1,6 +1,10 @@
 """stream() gives the rows of build(), a batch at a time, in memory that does not grow."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,3 +139,20 @@ def test_a_packed_capture_cut_before_its_first_packet_is_no_empty_one(many: Path
     (tmp_path / "cut.pcap.zst").write_bytes(packed[:700])
     counts = build([tmp_path / "cut.pcap.zst"], FlowSettings()).counts
     assert (counts["read"], counts["odd_truncated_tail"], counts["odd_empty_file"]) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_is_ended_leaves_nothing_half_written(many: Path, tmp_path: Path, number: int, code: int) -> None:
+    command = [sys.executable, "-m", "weir.cli", "flows", "-", "--out", tmp_path / "flows.parquet"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdin is not None
+    process.stdin.write(many.read_bytes()[:-1])
+    process.stdin.flush()
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.iterdir()):
+        assert time.monotonic() < deadline, "no file was begun"
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(30) == code
+    process.stdin.close()
+    assert list(tmp_path.iterdir()) == []

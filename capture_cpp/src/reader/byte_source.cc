@@ -23,6 +23,9 @@ constexpr std::size_t kMagicBytes = 4;
 constexpr int kGzipWindowBits = 15 + 16;  // zlib: the largest window, gzip framing
 constexpr int kZstdWindowLog = kHasSmallLimits ? 12 : 27;  // 27 is zstd's own default limit: 128 MiB of history
 
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): signals are the process's, too
+void (*before_waiting)() = nullptr;
+
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
@@ -45,6 +48,9 @@ class PlainFile final : public ByteSource {
 
   std::size_t Read(std::span<std::uint8_t> room) override {
     for (;;) {
+      if (before_waiting != nullptr) {
+        before_waiting();
+      }
       const ssize_t got = read(file_.number(), room.data(), room.size());
       if (got >= 0) {
         offset_ += static_cast<std::uint64_t>(got);
@@ -271,6 +277,8 @@ std::unique_ptr<ByteSource> Unpacked(const std::string& name, std::unique_ptr<By
   }
   return whole;
 }
+
+void BeforeWaiting(void (*look)()) { before_waiting = look; }
 
 std::unique_ptr<ByteSource> OpenByteSource(const std::string& path) {
   Descriptor file(path == "-" ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC));

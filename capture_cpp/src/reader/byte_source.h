@@ -21,6 +21,9 @@ class ByteSource {
   virtual bool IsCut() const { return false; }
 };
 
+// What is called before each wait for bytes of a file, and where a signal interrupts one; it may throw. Nothing at first.
+void BeforeWaiting(void (*look)());
+
 // Opens `path` ("-" is standard input) and looks at its first bytes to see whether it is
 // compressed. Throws CaptureError when it cannot be opened.
 std::unique_ptr<ByteSource> OpenByteSource(const std::string& path);

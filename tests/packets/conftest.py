@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
+from mounts import MOUNTS, bind
 from two_sensors import write_captures
 from weir import jobs
 from weir.store import FolderStore, S3Store, Store
@@ -231,9 +232,9 @@ class Loop:
     """weir-capture on the loopback of a network namespace of its own; it finds ``files`` under the names they have there."""
 
     def __init__(self, binary: Path, *arguments: object, interface: str = "lo", files: dict[str, Path] | None = None) -> None:
-        words = "ip link set lo up; " + "".join(f"mount --bind {file} {name}; " for name, file in (files or {}).items())
+        words = "ip link set lo up; " + bind(files or {})
         words += "exec " + " ".join(map(str, (binary, "-i", interface, "--sensor", "lab", *arguments)))
-        command = ["unshare", "--net", "--mount", "sh", "-c", words]
+        command = ["unshare", "--net", *(MOUNTS if files else []), "sh", "-c", words]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.wait_for("capturing")
 

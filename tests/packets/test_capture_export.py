@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mounts import MOUNTS, bind
 from weir.flows.build import build
 from weir.settings import FlowSettings
 
@@ -220,8 +221,8 @@ def test_a_collector_is_sought_at_each_address_of_its_name(binary, collector, tm
     (tmp_path / "hosts").write_text("::1 collector.test\n127.0.0.1 collector.test\n")
     place = collector()  # at 127.0.0.1 only
     sensor = f"{binary} -r {GOLDEN} --flows ipfix:udp://collector.test:{place.port}"
-    words = f"mount --bind {tmp_path / 'hosts'} /etc/hosts; getent ahosts collector.test; exec {sensor}"
-    done = subprocess.run(["unshare", "--mount", "sh", "-c", words], capture_output=True, text=True, timeout=60)
+    words = bind({"/etc/hosts": tmp_path / "hosts"}) + f"getent ahosts collector.test; exec {sensor}"
+    done = subprocess.run(["unshare", *MOUNTS, "sh", "-c", words], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("::1"), "the address that nobody listens at comes first"
     assert done.returncode == 0, done.stderr
     wanted = Counter(one for row in build([GOLDEN], FlowSettings()).table.to_pylist() for one in uniflows(row))

@@ -267,8 +267,9 @@ def test_a_sensor_whose_certificate_has_ended_is_told_so(flows, tmp_path, broker
     place.start()
     old = issue(tmp_path / "sensor", "lab", authority, days=-1)
     source = write_pcap(pcaps.many_flows(20))
-    why = why_dropped(flows, "-r", source, "--flows", f"json:mqtts://localhost:{place.port}", *identified(old, authority))
-    assert "expired" in why
+    target = ["--flows", f"json:mqtts://localhost:{place.port}", *identified(old, authority)]
+    # On a busy machine a broker that closes at once may be quicker than its alert is read.
+    assert any("expired" in why_dropped(flows, "-r", source, *target) for _ in range(3))
     assert place.rows() == []
 
 

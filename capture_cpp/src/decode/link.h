@@ -28,6 +28,17 @@ inline Outcome DecodeLlc(Layer* layer) {
   return Outcome::kAccepted;
 }
 
+// Passes a header of `header_bytes` that has the EtherType of what follows at `type_at`. Returns whether it is whole.
+inline bool PassHeader(std::size_t header_bytes, std::size_t type_at, Layer* layer) {
+  if (layer->bytes.size() < header_bytes) {
+    return false;
+  }
+  layer->type = ReadBig16(layer->bytes, type_at);
+  layer->next = Next::kEtherType;
+  layer->Pass(header_bytes);
+  return true;
+}
+
 // An EtherType below 1536 is a length (IEEE 802.3), and LLC follows.
 inline Outcome DecodeEthernetLength(Layer* layer) {
   constexpr std::uint16_t kLargestLength = 1500;
@@ -136,12 +147,9 @@ inline Outcome DecodeNflog(Layer* layer) {
 // Linux cooked capture, version 1 and 2: an EtherType, or a word of Linux's own for IEEE 802.2.
 inline Outcome DecodeLinuxCooked(Layer* layer, std::size_t header_bytes, std::size_t protocol_at) {
   constexpr std::uint16_t kLinuxLlc = 0x0004;
-  if (layer->bytes.size() < header_bytes) {
+  if (!PassHeader(header_bytes, protocol_at, layer)) {
     return Outcome::kShortL2;
   }
-  layer->type = ReadBig16(layer->bytes, protocol_at);
-  layer->next = Next::kEtherType;
-  layer->Pass(header_bytes);
   return layer->type == kLinuxLlc ? DecodeLlc(layer) : Outcome::kAccepted;
 }
 

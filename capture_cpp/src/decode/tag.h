@@ -8,12 +8,9 @@ namespace weir {
 
 // A tag of `tag_bytes`, which ends with the EtherType of what follows, or its length.
 inline Outcome DecodeTag(std::size_t tag_bytes, Layer* layer) {
-  if (layer->bytes.size() < tag_bytes) {
+  if (!PassHeader(tag_bytes, tag_bytes - 2, layer)) {
     return Outcome::kShortL2;
   }
-  layer->type = ReadBig16(layer->bytes, tag_bytes - 2);
-  layer->next = Next::kEtherType;
-  layer->Pass(tag_bytes);
   return layer->type < kLeastEtherType ? DecodeEthernetLength(layer) : Outcome::kAccepted;
 }
 

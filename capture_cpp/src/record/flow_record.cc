@@ -8,7 +8,7 @@ namespace weir {
 namespace {
 
 // Line by line; as a whole the compiler would clear it with "rep stos", which begins slowly.
-[[gnu::always_inline]] inline void Clear(FlowRecord* record) {
+void Clear(FlowRecord* record) {
   using Line = std::uint64_t __attribute__((vector_size(kCacheLine)));
   static_assert(sizeof *record % sizeof(Line) == 0);
   auto* lines = reinterpret_cast<unsigned char*>(record);
@@ -41,7 +41,7 @@ void BeginRecord(const FlowHead& head, const FirstPacket& first, const LaterPack
   AddLater(head, second, second.is_backward ? kBackward : kForward, head.first_us, record);
 }
 
-[[gnu::cold]] void BeginBackward(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
+void BeginBackward(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
   Clear(record);
   BeginWithFirst<kBackward>(head, first, record);
   record->rhythm.header_forward_least = kNoHeader;

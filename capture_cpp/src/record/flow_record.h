@@ -123,8 +123,9 @@ struct Spells {
   std::uint32_t count;
 };
 
-// Both directions together.
 inline constexpr std::uint16_t kNoHeader = 0xffff;
+
+// Both directions together.
 struct alignas(kCacheLine) Rhythm {
   std::uint64_t gap_squares;
   std::uint32_t gap_least;

@@ -264,21 +264,21 @@ void FlowTable::Begin(const Packet& packet) {
 // its sides stay what they were, and so does what its ICMP was about.
 void FlowTable::Restart(std::uint32_t slot, const Packet& packet, EndReason reason) {
   End(slot, reason);
-  const FlowHead ended = heads_[slot];
-  const FirstPacket first_ended = firsts_[slot];
-  const std::uint32_t repeats = ended.first_us == packet.time_us ? ended.repeats + 1u : 0;
-  SetFirst(slot, packet);
   FlowHead& head = heads_[slot];
   FirstPacket& first = firsts_[slot];
+  const bool was_forward_from_b = head.is_forward_from_b;
+  const bool is_turned = reason == EndReason::kActive && packet.is_from_b != was_forward_from_b;
+  const std::uint32_t repeats = head.first_us == packet.time_us ? head.repeats + 1u : 0;
+  const auto [icmp_type, icmp_code] = std::pair(first.icmp_type, first.icmp_code);
+  SetFirst(slot, packet);
   head.repeats = static_cast<std::uint16_t>(std::min<std::uint32_t>(repeats, kMostRepeats));
-  const bool is_turned = reason == EndReason::kActive && packet.is_from_b != ended.is_forward_from_b;
   if (is_turned) {
     head.is_first_backward = true;
-    head.is_forward_from_b = ended.is_forward_from_b;
+    head.is_forward_from_b = was_forward_from_b;
     head.has_fin_backward = head.has_fin_forward;
     head.has_fin_forward = false;
-    first.icmp_type = first_ended.icmp_type;
-    first.icmp_code = first_ended.icmp_code;
+    first.icmp_type = icmp_type;
+    first.icmp_code = icmp_code;
   }
   first.entropy = Hear(slot, packet, is_turned ? kBackward : kForward, true, false);
   if (is_turned) {

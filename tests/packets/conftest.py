@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 
+from broker import Broker, Issued, issue
 from mounts import MOUNTS, bind
 from two_sensors import write_captures
 from weir import jobs
@@ -314,3 +315,28 @@ def store(request: pytest.FixtureRequest, site: SimpleNamespace, monkeypatch: py
         for key in local.keys("1_packets/"):
             remote.put(key, local.get(key))
         yield remote
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Issued:
+    return issue(tmp_path / "authority", "authority")
+
+
+@pytest.fixture
+def lab(tmp_path: Path, authority: Issued) -> Issued:
+    return issue(tmp_path / "sensor", "lab", authority)
+
+
+@pytest.fixture
+def broker(tmp_path: Path, authority: Issued) -> Iterator[Callable[..., Broker]]:
+    made: list[Broker] = []
+
+    def make(identity: Issued | None = None, inside: tuple[str, ...] = ()) -> Broker:
+        folder = tmp_path / "broker"
+        made.append(Broker(folder, authority, identity or issue(folder, "localhost", authority), list(inside)))
+        return made[-1]
+
+    (tmp_path / "broker").mkdir()
+    yield make
+    for one in made:
+        one.stop()

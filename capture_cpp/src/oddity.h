@@ -48,6 +48,7 @@ class Oddities {
   constexpr void Add(Oddity oddity) { bits_ |= Bit(oddity); }
   constexpr void Add(const Oddities& others) { bits_ |= others.bits_; }
   constexpr void AddIf(bool is_odd, Oddity oddity) { bits_ |= static_cast<std::uint32_t>(is_odd) << static_cast<int>(oddity); }
+  void Remove(Oddity oddity) { bits_ &= ~Bit(oddity); }
   bool Has(Oddity oddity) const { return (bits_ & Bit(oddity)) != 0; }
   constexpr std::uint32_t bits() const { return bits_; }
 

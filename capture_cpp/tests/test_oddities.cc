@@ -82,7 +82,7 @@ Frame WithFlipped(Frame frame, std::size_t at, std::uint8_t bits = 0x01) {
 }
 
 // The names counted for frames that one decoder sees in turn, in order, each as often as it was.
-std::vector<std::string> OddNames(const std::vector<Frame>& frames, std::uint8_t* layers = nullptr) {
+std::vector<std::string> OddNames(const std::vector<Frame>& frames, std::uint8_t* layers = nullptr, std::uint32_t link_type = kLinkEthernet) {
   Counts counts;
   Decoder decoder(kIdentitySeed, &counts);
   Packet packet{};
@@ -90,7 +90,7 @@ std::vector<std::string> OddNames(const std::vector<Frame>& frames, std::uint8_t
     const auto exact = std::make_unique<std::uint8_t[]>(frame.size());
     std::ranges::copy(frame, exact.get());
     const auto size = static_cast<std::uint32_t>(frame.size());
-    const Record record{.bytes = {exact.get(), size}, .wire_bytes = size, .link_type = kLinkEthernet, .time_us = 1, .rest_ns = 0, .offset = 24, .is_time_odd = false};
+    const Record record{.bytes = {exact.get(), size}, .wire_bytes = size, .link_type = link_type, .time_us = 1, .rest_ns = 0, .offset = 24, .is_time_odd = false};
     decoder.Decode(record, &packet);
   }
   if (layers != nullptr) {
@@ -117,6 +117,31 @@ TEST(Oddities, SoundPacketsHaveNone) {
   EXPECT_EQ(OddNames({Tcp4(0x02), Tcp4(0x12), Tcp4(0x11), Tcp4(0x04), Tcp4(0x14), Tcp4(0xc2), Udp4(Zeros(1400)), Udp4({}, loopback), Udp4({}, dhcp), Udp4({}, options)}),
             Names{});
   EXPECT_EQ(OddNames({Udp4({}) + Zeros(18), Udp4({}) + Zeros(22)}), Names{});  // padding; and a frame check
+}
+
+TEST(Oddities, OnTheLoopbackInterfaceAMachineIsItsOwnSource) {
+  const Frame frame = Udp4({}, {.destination = 0x0a000001});
+  const Frame packet(frame.begin() + kIpAt, frame.end());
+  const auto sll = [&packet](std::size_t hardware) { return Zeros(2) + Big16(hardware) + Zeros(10) + Big16(0x0800) + packet; };
+  const auto sll2 = [&packet](std::size_t hardware) { return Big16(0x0800) + Zeros(6) + Big16(hardware) + Zeros(10) + packet; };
+  EXPECT_EQ(OddNames({frame}), Names{});
+  EXPECT_EQ(OddNames({sll(772)}, nullptr, kLinkLinuxSll), Names{});
+  EXPECT_EQ(OddNames({sll2(772)}, nullptr, kLinkLinuxSll2), Names{});
+  EXPECT_EQ(OddNames({Frame{2, 0, 0, 0} + packet}, nullptr, kLinkNull), Names{});
+  EXPECT_EQ(OddNames({sll(1)}, nullptr, kLinkLinuxSll), Names{"network_land"});
+  EXPECT_EQ(OddNames({sll2(1)}, nullptr, kLinkLinuxSll2), Names{"network_land"});
+  EXPECT_EQ(OddNames({packet}, nullptr, kLinkRaw), Names{"network_land"});
+}
+
+TEST(Oddities, TheCheckValueOfASignedFrameIsNoTrailer) {
+  const Frame frame = Udp4(Zeros(60));
+  const Frame behind(frame.begin() + kIpAt - 2, frame.end());
+  const Frame tagged = Zeros(12) + Big16(0x88e5) + Frame{0, 0, 0, 0, 0, 1} + behind;
+  EXPECT_EQ(OddNames({tagged + Zeros(16)}), Names{});
+  EXPECT_EQ(OddNames({tagged + Zeros(16 + 9)}), Names{"link_trailer"});
+  const Frame small = Udp4({});
+  const Frame padded = Zeros(12) + Big16(0x88e5) + Frame{0, 30, 0, 0, 0, 1} + Frame(small.begin() + kIpAt - 2, small.end()) + Zeros(16 + 20);
+  EXPECT_EQ(OddNames({padded}), Names{});
 }
 
 TEST(Oddities, AChangedBitAnywhereInTheTransportIsAWrongChecksum) {
@@ -163,7 +188,7 @@ std::vector<Case> Cases() {
       {"network_address", {Udp4({}, {.source = 0x7f000001})}, "loopback_source"},
       {"network_address", {Udp4({}, {.destination = 0x7f000001})}, "loopback_destination"},
       {"network_address", {Udp4({}, {.destination = 0})}, "to_nobody"},
-      {"network_land", {Udp4({}, {.destination = 0x0a000001})}},
+      {"network_land", {WithFlipped(Udp4({}, {.destination = 0x0a000001}), 11, 0x01)}},
       {"network_options", {in_options({7, 9, 4, 0})}, "beyond_header"},
       {"network_options", {in_options({7, 1, 4, 0})}, "too_short"},
       {"network_options", {In4(17, test::Udp(4000, 53, {}), {.options = {131, 7, 4, 10, 0, 0, 9, 0}})}, "source_route"},

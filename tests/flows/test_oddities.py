@@ -145,7 +145,7 @@ def header(link: str, version: int) -> bytes:
         "loop": family.to_bytes(4, "big"),
         "enc": family.to_bytes(4, "little") + bytes(8),
         "linux sll": b"\x00\x00\x00\x01\x00\x06" + bytes(8) + ether,
-        "ppp with direction": b"\x01\xff\x03" + ppp,
+        "ppp with direction": b"\x01\x03" + ppp,
         "nflog": bytes([linux_family, 0, 0, 0]) + (4 + size).to_bytes(2, "little") + b"\x09\x00",
         "linux sll2": ether + bytes(18),
     }[link]

@@ -96,6 +96,9 @@ inline Outcome DecodeWhole(const IpHeader& ip, Layer* layer, TransportHeader* tr
     packet->hash = Hash(packet->key, seed_);
   }
   packet->odd_layers = 0;
+  if (layer.odd.Has(Oddity::kNetworkLand) && IsOnLoopback(record.link_type, record.bytes)) [[unlikely]] {
+    layer.odd.Remove(Oddity::kNetworkLand);
+  }
   if (layer.odd.bits() != 0) [[unlikely]] {
     packet->odd_layers = OddLayers(layer.odd);
     odd_->Count(layer.odd);

@@ -1,6 +1,8 @@
 // Where a record of a link type begins.
 #pragma once
 
+#include <algorithm>
+
 #include "decode/link.h"
 #include "decode/tag.h"
 #include "decode/wireless.h"
@@ -15,10 +17,33 @@ inline Outcome DecodePppHdlc(Layer* layer) {
   return is_cisco ? DecodeCiscoHdlc(layer) : DecodePpp(layer);
 }
 
-// pppd writes a byte that says in which direction the frame went.
+// pppd says in the place of HDLC's address in which direction the frame went.
 inline Outcome DecodePppWithDirection(Layer* layer) {
-  layer->Pass(1);
+  constexpr std::size_t kAddressControlBytes = 2;
+  if (layer->bytes.size() < kAddressControlBytes) {
+    return Outcome::kShortL2;
+  }
+  layer->Pass(kAddressControlBytes);
   return DecodePpp(layer);
+}
+
+// Whether the record was taken on the loopback interface, where a machine that talks to itself is its own source.
+inline bool IsOnLoopback(std::uint32_t link_type, Bytes bytes) {
+  constexpr std::size_t kEthernetAddresses = 12;  // all 0 there
+  constexpr std::uint16_t kLinuxLoopback = 772;   // ARPHRD_LOOPBACK
+  constexpr std::size_t kSllHardwareAt = 2;
+  constexpr std::size_t kSll2HardwareAt = 8;
+  const auto hardware_is_loopback = [bytes](std::size_t at) { return bytes.size() >= at + 2 && ReadBig16(bytes, at) == kLinuxLoopback; };
+  switch (link_type) {
+    case kLinkEthernet:
+      return bytes.size() >= kEthernetAddresses && std::ranges::all_of(bytes.first(kEthernetAddresses), [](std::uint8_t byte) { return byte == 0; });
+    case kLinkLinuxSll:
+      return hardware_is_loopback(kSllHardwareAt);
+    case kLinkLinuxSll2:
+      return hardware_is_loopback(kSll2HardwareAt);
+    default:
+      return link_type == kLinkNull || link_type == kLinkLoop;
+  }
 }
 
 // Finds the first header of a record of this link type; the record is not empty.

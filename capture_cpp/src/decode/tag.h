@@ -1,6 +1,8 @@
 // What stands between a link header and IP: VLAN and other tags, MPLS labels, PPPoE.
 #pragma once
 
+#include <algorithm>
+
 #include "decode/layer.h"
 #include "decode/link.h"
 
@@ -26,12 +28,15 @@ inline Outcome DecodeCiscoMetadata(Layer* layer) {
   return DecodeTag(2 + layer->bytes[1] * kWord + 2, layer);
 }
 
-// IEEE 802.1AE, where it only signs: a packet number, and perhaps who sent it. What it encrypts is for others.
+// IEEE 802.1AE, where it only signs: a packet number, and perhaps who sent it; behind the data stand a check value and, where a
+// length is given, padding. What it encrypts is for others.
 inline Outcome DecodeMacsec(Layer* layer) {
   constexpr std::size_t kTagBytes = 6;
   constexpr std::size_t kChannelBytes = 8;
   constexpr std::uint8_t kHasChannel = 0x20;
   constexpr std::uint8_t kIsChanged = 0x0c;
+  constexpr std::uint8_t kShortLength = 0x3f;
+  constexpr std::uint32_t kCheckBytes = 16;
   if (layer->bytes.size() < kTagBytes) {
     return Outcome::kShortL2;
   }
@@ -39,7 +44,10 @@ inline Outcome DecodeMacsec(Layer* layer) {
     layer->next = Next::kOther;
     return Outcome::kAccepted;
   }
-  return DecodeTag(kTagBytes + ((layer->bytes[0] & kHasChannel) != 0 ? kChannelBytes : 0) + 2, layer);
+  const std::size_t tag_bytes = kTagBytes + ((layer->bytes[0] & kHasChannel) != 0 ? kChannelBytes : 0);
+  const std::size_t short_bytes = layer->bytes[1] & kShortLength;
+  layer->Clip(short_bytes > 0 ? static_cast<std::uint32_t>(tag_bytes + short_bytes) : layer->wire_bytes - std::min(layer->wire_bytes, kCheckBytes));
+  return DecodeTag(tag_bytes + 2, layer);
 }
 
 // IEEE 802.1ah: the service's tag, then the customer's whole frame.

@@ -145,13 +145,14 @@ inline void DecodeTeredo(Layer* layer, bool is_on_teredo_port) {
 }
 
 inline constexpr std::uint16_t kVxlanPort = 4789;
+inline constexpr std::uint16_t kLinuxVxlanPort = 8472;  // the kernel's, from before there was a number; OTV looks the same there
 inline constexpr std::uint16_t kGenevePort = 6081;
 inline constexpr std::uint16_t kGtpUPort = 2152;
 inline constexpr std::uint16_t kTeredoPort = 3544;
 
 // Looks behind a UDP header for a tunnel; kOther when there is none.
 inline void DecodeUdpTunnel(std::uint16_t source_port, std::uint16_t destination_port, Layer* layer) {
-  if (destination_port == kVxlanPort) {
+  if (destination_port == kVxlanPort || destination_port == kLinuxVxlanPort) {
     DecodeVxlan(layer);
   } else if (destination_port == kGenevePort) {
     DecodeGeneve(layer);
@@ -165,7 +166,9 @@ inline void DecodeUdpTunnel(std::uint16_t source_port, std::uint16_t destination
 // Whether it is worth looking, where the whole payload was captured; false only where DecodeUdpTunnel()
 // would say kOther.
 inline bool MayBeUdpTunnel(std::uint16_t source_port, std::uint16_t destination_port, Bytes payload) {
-  const auto is_known = [](std::uint16_t port) { return port == kVxlanPort || port == kGenevePort || port == kGtpUPort || port == kTeredoPort; };
+  const auto is_known = [](std::uint16_t port) {
+    return port == kVxlanPort || port == kLinuxVxlanPort || port == kGenevePort || port == kGtpUPort || port == kTeredoPort;
+  };
   const bool may_be_ipv6 = payload.size() >= kInnerIpv6Bytes && payload[0] >> 4 == 6 && ReadBig16(payload, 4) + kInnerIpv6Bytes == payload.size();
   return is_known(destination_port) || is_known(source_port) || may_be_ipv6;
 }

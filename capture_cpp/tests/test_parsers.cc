@@ -168,6 +168,26 @@ TEST(Ftp, IsKnownOnAnotherPortByItsGreeting) {
   EXPECT_EQ(ParseBytes(Find("smtp"), server.bytes, server, false, &fields, false), Verdict::kNo);
 }
 
+TEST(Ftp, IsKnownOnAnotherPortByAClientThatAsksForTlsFirst) {
+  EXPECT_EQ(FieldsOf("ftp", test::Letters("AUTH TLS\r\n"), 2'121).Text(TextField::kFtpCommands), "AUTH");
+  EXPECT_EQ(FieldsOf("ftp", test::Letters("auth ssl\r\n"), 2'121).Text(TextField::kFtpCommands), "AUTH");
+  Fields fields;
+  const Frame login = test::Letters("AUTH PLAIN\r\n");
+  EXPECT_EQ(ParseBytes(Find("ftp"), login, {"ftp", login, false, 2'121}, true, &fields), Verdict::kNo);
+}
+
+TEST(Http, BelievesALineWithoutVersionOnlyWhereItAsksAsHttpDoes) {
+  for (const char* line : {"GET /index.html\r\n", "GET / HTT", "HEAD http://example.org/", "OPTIONS *", "CONNECT example.org:443 HT"}) {
+    EXPECT_TRUE(FieldsOf("http", test::Letters(line), 8'080).Has(TextField::kHttpUri)) << line;
+  }
+  for (const char* line : {"GET key\r\n", "COPY a b\r\n", "MOVE key 1\r\n", "CONNECT {\"verbose\":false}\r\n", "LOCK *\r\n", "GET \r\n"}) {
+    Fields fields;
+    const Frame bytes = test::Letters(line);
+    EXPECT_EQ(ParseBytes(Find("http"), bytes, {"http", bytes, false, 8'080}, true, &fields), Verdict::kNo) << line;
+    EXPECT_TRUE(IsUntouched(fields)) << line;
+  }
+}
+
 TEST(Ftp, LooksNoFurtherThanTheCommandAfterWhichAllIsEncrypted) {
   const Fields fields = FieldsOf("ftp", test::Letters("AUTH TLS\r\n\x16\x03\x01QUIT\r\n"), 21);
   EXPECT_EQ(fields.Text(TextField::kFtpCommands), "AUTH");

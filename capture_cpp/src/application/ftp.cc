@@ -79,10 +79,13 @@ Verdict ParseCommands(std::string_view text, bool is_last, Fields* fields) {
   return count == 0 ? Verdict::kNo : Verdict::kDone;
 }
 
+// Whether a client asks for TLS before it says anything else, as it does in no other protocol.
+bool AsksForTls(std::string_view text) { return BeginsWith(text, "auth tls\r") || BeginsWith(text, "auth ssl\r"); }
+
 }  // namespace
 
 // Replies and commands look like those of other protocols, so a word must name this one: the port,
-// or "FTP" in the greeting, after which this parser alone is asked.
+// "FTP" in the greeting, after which this parser alone is asked, or a client's first word.
 Verdict ParseFtp(const Stretch& stretch, Fields* fields) {
   const std::string_view text = AsText(stretch.bytes);
   if (stretch.is_udp || text.empty()) {
@@ -93,7 +96,7 @@ Verdict ParseFtp(const Stretch& stretch, Fields* fields) {
     return is_ftp ? Verdict::kDone : Verdict::kNo;
   }
   const bool is_expected = stretch.destination_port == kPort || (stretch.source_port != kPort && fields->Has(TextField::kApp));
-  return is_expected ? ParseCommands(text, stretch.is_last, fields) : Verdict::kNo;
+  return is_expected || AsksForTls(text) ? ParseCommands(text, stretch.is_last, fields) : Verdict::kNo;
 }
 
 }  // namespace weir

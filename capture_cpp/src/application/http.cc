@@ -40,6 +40,14 @@ std::string_view MethodOf(std::string_view text) {
   return is_word ? beginning.substr(0, end) : std::string_view();
 }
 
+// Whether a line without a version, of HTTP/0.9 or cut, asks for something as HTTP does; others have words such as GET, too.
+bool IsTarget(std::string_view method, std::string_view target) {
+  if (method == "CONNECT") {
+    return target.substr(0, target.find(' ')).find(':') != std::string_view::npos && !target.starts_with('{');
+  }
+  return target.starts_with('/') || target.starts_with("http://") || target.starts_with("https://") || (method == "OPTIONS" && target == "*");
+}
+
 bool IsKnown(std::string_view method) { return std::ranges::find(kMethods, method) != kMethods.end(); }
 
 // Takes a field off the front, with the lines folded behind it (RFC 9112, section 5.2) and all that is between. False while
@@ -126,12 +134,13 @@ Verdict ParseHttp(const Stretch& stretch, Fields* fields) {
   }
   const std::size_t version_at = line.rfind(kVersion);
   const bool is_whole = version_at != std::string_view::npos && version_at > method.size() + 1;
-  if (!is_whole && !(stretch.is_last && is_known)) {
+  const std::size_t uri_at = method.size() + 1;
+  const std::string_view target = Trimmed(is_whole ? line.substr(uri_at, version_at - uri_at) : line.substr(uri_at));
+  if (!is_whole && !(stretch.is_last && is_known && IsTarget(method, target))) {
     return Verdict::kNo;
   }
   fields->Set(TextField::kHttpMethod, method);
-  const std::size_t uri_at = method.size() + 1;
-  fields->Set(TextField::kHttpUri, Trimmed(is_whole ? line.substr(uri_at, version_at - uri_at) : line.substr(uri_at)));
+  fields->Set(TextField::kHttpUri, target);
   return ParseHeaders(text, stretch.is_last, fields);
 }
 

@@ -155,6 +155,41 @@ TEST(FlowTable, ARowOfOnePacketOfTheOtherSideHasNoGaps) {
   EXPECT_EQ(table.Column<double>("down_up_ratio"), (std::vector<double>{0, 0}));
 }
 
+TEST(FlowTable, ARowThatGoesOnKnowsWhichBytesComeNext) {
+  for (const bool is_from_b : {false, true}) {
+    Table table({3'600'000'000, 1'800'000'000, std::size_t{16} << 20});
+    const auto add = [&](std::int64_t second, std::uint32_t sequence) {
+      Packet packet = PacketAt(kStartUs + second * 1'000'000, 1, kProtocolTcp, kTcpAck, second > 0 && is_from_b);
+      packet.sequence = sequence;
+      packet.payload = 100;
+      packet.window = 1;
+      table.Add(packet);
+    };
+    add(0, 1'000);
+    add(900, 1'000);
+    add(1'860, 1'000);  // again
+    add(1'861, 1'200);  // 100 are missing
+    add(3'700, 1'500);  // 200 more, right behind the next cut
+    table.Finish();
+    const std::string side = is_from_b ? "bwd" : "fwd";
+    EXPECT_EQ(table.EndReasons(), "activeactiveforced");
+    EXPECT_EQ(table.Column<std::int64_t>("retransmitted_" + side), (std::vector<std::int64_t>{is_from_b ? 0 : 1, 1, 0}));
+    EXPECT_EQ(table.Column<std::int64_t>("gap_bytes_" + side), (std::vector<std::int64_t>{0, 100, 200}));
+  }
+}
+
+TEST(FlowTable, AFlowOfOnePacketThatGoesOnKnowsWhichBytesComeNext) {
+  Table table({3'600'000'000, 1'000'000, std::size_t{16} << 20});
+  for (const std::int64_t second : {0, 10}) {
+    Packet packet = PacketAt(kStartUs + second * 1'000'000, 1, kProtocolTcp, kTcpAck);
+    packet.sequence = 1'000;
+    table.Add(packet);
+  }
+  table.Finish();
+  EXPECT_EQ(table.EndReasons(), "activeforced");
+  EXPECT_EQ(table.Column<std::int64_t>("retransmitted_fwd"), (std::vector<std::int64_t>{0, 1}));
+}
+
 TEST(FlowTable, AConnectionThatGoesOnIsClosedByTheSidesThatCloseIt) {
   Table table;
   const auto add = [&table](std::int64_t second, std::uint8_t flags, bool is_from_b) {

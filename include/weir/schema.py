@@ -218,7 +218,7 @@ FLOWS: tuple[Column, ...] = (
     _said("app", "application protocol, as its first bytes show it: dns, http, tls, quic, ftp, ssh, smtp, mqtt or modbus"),
     _said("dns_qname", "name that the first DNS question asks for"),
     _said_number("dns_qtype", "type that the first DNS question asks for, such as 1 for A", 65535),
-    _said_number("dns_rcode", "code of the first DNS answer: 0 found, 3 no such name", 15),
+    _said_number("dns_rcode", "code in the header of the first DNS answer: 0 found, 3 no such name", 15),
     _said_number("dns_answers", "records in the first DNS answer", 65535),
     _said("http_method", "method of the first HTTP/1 request"),
     _said("http_host", "host that the first HTTP/1 request names"),

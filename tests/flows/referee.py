@@ -64,6 +64,7 @@ class Flow:
     times: list[int] = field(default_factory=list)
     is_forward: list[bool] = field(default_factory=list)
     before: Any = None  # the Flow that this one goes on with, behind the active timeout
+    sent: dict[bool, Any] = field(default_factory=dict)  # by the forward side or not: what the row says of it
 
     def add(self, packet: Seen) -> None:
         """Append a packet."""
@@ -318,17 +319,17 @@ def bulk_columns(name: str, flow: Flow, is_forward: bool) -> dict[str, Any]:
 
 def course_columns(flow: Flow) -> dict[str, Any]:
     """How TCP went: Zeek's state and letters, and segments that came again or late."""
-    sent = {True: Sent(), False: Sent()}
+    flow.sent = {side: Sent(flow.before.sent[side].next if flow.before else None) for side in (True, False)}
     letters: list[str] = []
     protocol = flow.packets[0].protocol
     for packet, is_fwd in zip(flow.packets, flow.is_forward, strict=True):
-        said = sent[is_fwd].take(packet) if protocol == 6 else ["D"] * (protocol == 17)
+        said = flow.sent[is_fwd].take(packet) if protocol == 6 else ["D"] * (protocol == 17)
         letters += [letter if is_fwd else letter.lower() for letter in said]
     history = "".join(dict.fromkeys(letters))
     has_data = any(packet.payload for packet in flow.packets)
     state = {6: tcp_state(history, *ends(flow), has_data=has_data), 17: {"D": "S0", "d": "SHR"}.get(history, "SF")}
     out: dict[str, Any] = {"history": history, "conn_state": state.get(protocol, "OTH")}
-    for name, side in (("fwd", sent[True]), ("bwd", sent[False])):
+    for name, side in (("fwd", flow.sent[True]), ("bwd", flow.sent[False])):
         out |= {f"retransmitted_{name}": side.again, f"out_of_order_{name}": side.late, f"zero_windows_{name}": side.full}
         out[f"gap_bytes_{name}"] = side.gap
     return out

@@ -292,7 +292,6 @@ void SetTurned(const FlowHead& head, const FlowRecord& record, std::size_t row, 
   tile->init_win_fwd[row] = 0;
   tile->segment_size_fwd_min[row] = header_least == kNoHeader ? 0 : header_least;
   tile->payload_fwd_min[row] = has_forward ? fwd.payload_least : 0;
-  tile->iat_min_us[row] = has_forward || record.sides[kBackward].packets > 1 ? record.rhythm.gap_least : 0;
   SetForwardGaps(fwd, head.first_us + record.second_since_us, row, tile);
   SetBackwardGaps(record.sides[kBackward], head.first_us, row, tile);
   if (head.key.protocol == kProtocolUdp) {
@@ -351,6 +350,9 @@ void WriteRow(const FlowHead& head, const FirstPacket& first, const FlowRecord& 
   WriteAll(head, first, record, reason, row, tile);
   if (head.is_first_backward) [[unlikely]] {
     SetTurned(head, record, row, tile);
+  }
+  if (std::uint64_t{record.sides[kForward].packets} + record.sides[kBackward].packets == 1) [[unlikely]] {  // as the flow goes on
+    tile->iat_min_us[row] = 0;
   }
 }
 

@@ -41,8 +41,13 @@ void BeginRecord(const FlowHead& head, const FirstPacket& first, const LaterPack
   AddLater(head, second, second.is_backward ? kBackward : kForward, head.first_us, record);
 }
 
-void BeginBackward(const FlowHead& head, const FirstPacket& first, FlowRecord* record) {
+void BeginAgain(const FlowHead& head, const FirstPacket& first, std::size_t side, const TcpStream& before, FlowRecord* record) {
   Clear(record);
+  record->stream = StreamAfter(before);
+  if (side == kForward) {
+    BeginWithFirst<kForward>(head, first, record);
+    return;
+  }
   BeginWithFirst<kBackward>(head, first, record);
   record->rhythm.header_forward_least = kNoHeader;
   record->window_backward = first.window;

@@ -169,7 +169,7 @@ LaterPacket Later(const FlowHead& head, const Packet& packet, std::int64_t time_
 // Fills `record` with the flow's first two packets.
 void BeginRecord(const FlowHead& head, const FirstPacket& first, const LaterPacket& second, FlowRecord* record);
 
-// Fills `record` with the first packet of a flow that goes on, sent by the side that had not spoken first.
-void BeginBackward(const FlowHead& head, const FirstPacket& first, FlowRecord* record);
+// Fills `record` with the first packet of a flow that goes on, of direction `side`; `before` is its stream until then.
+void BeginAgain(const FlowHead& head, const FirstPacket& first, std::size_t side, const TcpStream& before, FlowRecord* record);
 
 }  // namespace weir

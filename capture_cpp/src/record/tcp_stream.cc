@@ -45,6 +45,15 @@ TcpStream StreamOf(std::uint8_t flags, std::uint32_t sequence, std::uint32_t pay
   return stream;
 }
 
+TcpStream StreamAfter(const TcpStream& before) {
+  TcpStream stream{};
+  stream.next_sequence = before.next_sequence;
+  for (std::size_t side = 0; side < stream.seen.size(); ++side) {
+    stream.seen[side] = before.seen[side] & kHasSequence;
+  }
+  return stream;
+}
+
 // The decisions are those of Zeek's scripts/base/protocols/conn/main.zeek, in its documented order.
 ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward, bool has_payload) {
   const End originator = EndState(seen_forward, seen_backward);

@@ -36,6 +36,9 @@ static_assert(sizeof(TcpStream) == 64);
 // The stream of a connection whose first packet, of side 0, is all there is.
 TcpStream StreamOf(std::uint8_t flags, std::uint32_t sequence, std::uint32_t payload, std::uint16_t window);
 
+// A stream that goes on after `before`, of which it knows only what sequence numbers come next.
+TcpStream StreamAfter(const TcpStream& before);
+
 // The state of a TCP connection, as Zeek's conn_state names it; given is what each side did, as `seen` says, and whether any sent payload.
 enum class ConnState : std::uint8_t { kOth, kS0, kS1, kSf, kRej, kS2, kS3, kRsto, kRstr, kRstos0, kRstrh, kSh, kShr };
 ConnState ConnStateOf(std::uint8_t seen_forward, std::uint8_t seen_backward, bool has_payload);
@@ -170,7 +173,7 @@ inline void NumberAnew(std::uint32_t sequence, std::size_t side, TcpStream* stre
 inline void AddTurn(std::uint8_t flags, std::size_t side, TcpStream* stream) {
   std::uint8_t& seen = stream->seen[side];
   std::uint8_t& other = stream->seen[1 - side];
-  const bool is_first = stream->seen[0] == 0 && stream->seen[1] == 0;
+  const bool is_first = ((seen | other) & kSeenAny) == 0;
   if ((flags & kTcpSyn) != 0) {
     const bool has_ack = (flags & kTcpAck) != 0;
     seen |= has_ack ? kSeenSynAck : kSeenSyn;

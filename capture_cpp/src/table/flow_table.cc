@@ -261,13 +261,16 @@ void FlowTable::Begin(const Packet& packet) {
 }
 
 // Ends a flow whose key goes on with a new record, in the same slot. Where the flow was only cut, who spoke first did so before:
-// its sides stay what they were, and so does what its ICMP was about.
+// its sides stay what they were, and so do the sequence numbers that come next and what its ICMP was about.
 void FlowTable::Restart(std::uint32_t slot, const Packet& packet, EndReason reason) {
-  End(slot, reason);
   FlowHead& head = heads_[slot];
   FirstPacket& first = firsts_[slot];
+  const bool goes_on = reason == EndReason::kActive;
+  const bool has_numbers = goes_on && packet.key.protocol == kProtocolTcp;
+  const TcpStream before = has_numbers ? StreamUntilNow(slot) : TcpStream{};
+  End(slot, reason);
   const bool was_forward_from_b = head.is_forward_from_b;
-  const bool is_turned = reason == EndReason::kActive && packet.is_from_b != was_forward_from_b;
+  const bool is_turned = goes_on && packet.is_from_b != was_forward_from_b;
   const std::uint32_t repeats = head.first_us == packet.time_us ? head.repeats + 1u : 0;
   const auto [icmp_type, icmp_code] = std::pair(first.icmp_type, first.icmp_code);
   SetFirst(slot, packet);
@@ -280,11 +283,27 @@ void FlowTable::Restart(std::uint32_t slot, const Packet& packet, EndReason reas
     first.icmp_type = icmp_type;
     first.icmp_code = icmp_code;
   }
-  first.entropy = Hear(slot, packet, is_turned ? kBackward : kForward, true, false);
-  if (is_turned) {
+  const std::size_t side = is_turned ? kBackward : kForward;
+  first.entropy = Hear(slot, packet, side, true, false);
+  if (is_turned || has_numbers) {
     head.record = TakeRecord();
-    BeginBackward(head, first, &records_[head.record]);
+    BeginAgain(head, first, side, before, &records_[head.record]);
   }
+}
+
+// What the flow's sides said in TCP.
+TcpStream FlowTable::StreamUntilNow(std::uint32_t slot) const {
+  const FlowHead& head = heads_[slot];
+  if (head.HasRecord()) {
+    return records_[head.record].stream;
+  }
+  const FirstPacket& first = firsts_[slot];
+  TcpStream stream = first.header > 0 ? StreamOf(first.tcp_flags, first.sequence, first.payload, first.window) : TcpStream{};
+  const LaterPacket& second = seconds_[slot];
+  if (head.record == kPair && second.header > 0) {  // later fragments have none
+    AddToStream(second.tcp_flags, second.sequence, second.payload, second.window, second.is_backward ? kBackward : kForward, &stream);
+  }
+  return stream;
 }
 
 // TCP: how far a later packet's payload lies ahead of what is expected of its side, or behind where that is negative.

@@ -2,7 +2,7 @@
 //
 // A flow ends because a packet came late, never because a clock ticked:
 //   idle        no packet for longer than the idle timeout
-//   active      it lasts longer than the active timeout; what follows is a new record, whose sides stay what they were
+//   active      it lasts longer than the active timeout; what follows is a new record, whose sides and sequence numbers stay what they were
 //   finished    TCP was closed by both FINs or an RST, and then a SYN came, or nothing more
 //   table_full  memory was short and this flow had been silent the longest
 //   forced      the captures ended
@@ -72,6 +72,7 @@ class FlowTable {
   void Restart(std::uint32_t slot, const Packet& packet, EndReason reason);
   void SetFirst(std::uint32_t slot, const Packet& packet);
   void Continue(std::uint32_t slot, const Packet& packet);
+  TcpStream StreamUntilNow(std::uint32_t slot) const;
   std::uint32_t TakeRecord();
   FlowRecord& RecordOf(std::uint32_t slot);
   std::uint16_t Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool is_first, bool has_payload);

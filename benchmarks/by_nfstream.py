@@ -37,7 +37,7 @@ if __name__ == "__main__":  # it starts processes that read this again
         print("rows " + json.dumps([capture, rows]), flush=True)
 """
 TCP, AUTHENTICATION = 6, 51
-UNUSUAL, METADATA = ("nflog", "radiotap"), "cmd"
+UNUSUAL, METADATA, COOKED2 = ("nflog", "radiotap"), "cmd", "210"  # the last as tshark numbers link layers
 WHOLE = {"tcp", "udp", "icmp", "icmpv6", "sctp", "igmp", "ah", "esp", "gre"}
 IDLE_MS = 120_000
 FACEBOOK = "0xfaceb00"
@@ -153,7 +153,7 @@ def oddness(capture: Path) -> Oddness:
             found.authenticated.update(pairs)
         if "gquic" in frame.protocols.split(":") or frame.quic.startswith(FACEBOOK):
             found.makers.update(pairs)
-        if frame.protocols.startswith(UNUSUAL) or METADATA in frame.protocols.split(":"):
+        if frame.protocols.startswith(UNUSUAL) or frame.link == COOKED2 or METADATA in frame.protocols.split(":"):
             found.unusual.update(pairs)
         if set(frame.protocols.split(":")) & WHOLE:
             found.sound.update(pairs)
@@ -217,7 +217,8 @@ def why(key: object, here: list[Flow], others: list[Flow], known: Known) -> str 
         "in several VLANs, which nfstream keeps apart": is_same and key in known.tagged,
         "cut otherwise: we end a closed TCP connection where the next one opens": reopened,
         "in captures whose clock goes back: nfstream then takes the latest time of any packet": is_same and known.went_back,
-        "behind link layers or tags that nfstream does not read: NFLOG, 802.11 with IPv6, Cisco's metadata": pair in odd.unusual,
+        "behind link layers or tags that nfstream does not read: NFLOG, 802.11 with IPv6, SLL2, Cisco's metadata": pair
+        in odd.unusual,
         "behind an IPsec authentication header, where nfstream stops and we read on": pair in odd.authenticated,
         "of broken headers, which we set aside by name, and tshark rejects, too": not here and pair not in odd.sound,
         "with odd IP lengths, of which we believe the frame, or odd TCP headers": key in known.odd_keys,

@@ -26,7 +26,7 @@ MISUSED = 1  # exit code of Wireshark's programs that do not know an option
 FIELDS = (
     "frame.number frame.time_epoch frame.protocols ip.src ip.dst ipv6.src ipv6.dst ip.proto ip.len ipv6.plen ip.frag_offset "
     "ip.flags.mf ipv6.fraghdr.offset tcp.srcport tcp.dstport udp.srcport udp.dstport sctp.srcport sctp.dstport "
-    "tcp.flags quic.version"
+    "tcp.flags quic.version frame.encap_type"
 )
 OPTIONS = "ip.defragment:FALSE ipv6.defragment:FALSE tcp.desegment_tcp_streams:FALSE tcp.reassemble_out_of_order:FALSE"
 IP = {"ip": 4, "ipv6": 6}
@@ -54,13 +54,14 @@ class Told(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What tshark says of a frame: its IP packets from the outside in, whether a fragment, of a later one, and QUIC's version."""
+    """What tshark says of a frame: its IP packets from the outside in, if a later fragment or any, QUIC's version, link layer."""
 
     packets: tuple[Told, ...]
     is_later: bool
     is_fragment: bool
     protocols: str
     quic: str = ""
+    link: str = ""
 
 
 def tool(*command: object) -> str:
@@ -113,7 +114,9 @@ def frame_of(values: dict[str, str]) -> Frame:
         if packets and layer not in AROUND.split():
             break
     is_fragment = is_later or "1" in values["ip.flags.mf"] or bool(values["ipv6.fraghdr.offset"])
-    return Frame(tuple(packets), is_later, is_fragment, values["frame.protocols"], values["quic.version"])
+    return Frame(
+        tuple(packets), is_later, is_fragment, values["frame.protocols"], values["quic.version"], values["frame.encap_type"]
+    )
 
 
 def nth(values: dict[str, str], name: str, at: int) -> str:

@@ -168,6 +168,14 @@ TEST(Ftp, IsKnownOnAnotherPortByItsGreeting) {
   EXPECT_EQ(ParseBytes(Find("smtp"), server.bytes, server, false, &fields, false), Verdict::kNo);
 }
 
+TEST(Ftp, IsKnownOnAnotherPortByAServersNameThatDoesNotSayFtp) {
+  Fields fields;
+  const Frame greeting = test::Letters("220-FileZilla Server 1.8.1\r\n220-Please visit\r\n");
+  EXPECT_EQ(ParseBytes(Find("ftp"), greeting, {"ftp", greeting, false, 2'121}, true, &fields, false), Verdict::kDone);
+  const Frame unknown = test::Letters("220 ready\r\n");
+  EXPECT_EQ(ParseBytes(Find("ftp"), unknown, {"ftp", unknown, false, 2'121}, true, &fields, false), Verdict::kNo);
+}
+
 TEST(Ftp, IsKnownOnAnotherPortByAClientThatAsksForTlsFirst) {
   EXPECT_EQ(FieldsOf("ftp", test::Letters("AUTH TLS\r\n"), 2'121).Text(TextField::kFtpCommands), "AUTH");
   EXPECT_EQ(FieldsOf("ftp", test::Letters("auth ssl\r\n"), 2'121).Text(TextField::kFtpCommands), "AUTH");

@@ -85,14 +85,14 @@ bool AsksForTls(std::string_view text) { return BeginsWith(text, "auth tls\r") |
 }  // namespace
 
 // Replies and commands look like those of other protocols, so a word must name this one: the port,
-// "FTP" in the greeting, after which this parser alone is asked, or a client's first word.
+// "FTP" in the greeting, or a server that does not say it there, after which this parser alone is asked, or a client's first word.
 Verdict ParseFtp(const Stretch& stretch, Fields* fields) {
   const std::string_view text = AsText(stretch.bytes);
   if (stretch.is_udp || text.empty()) {
     return Verdict::kNo;
   }
   if (IsReply(text)) {
-    const bool is_ftp = stretch.source_port == kPort || (IsGreeting(text) && FirstLineHolds(text, "ftp"));
+    const bool is_ftp = stretch.source_port == kPort || (IsGreeting(text) && (FirstLineHolds(text, "ftp") || FirstLineHolds(text, "filezilla")));
     return is_ftp ? Verdict::kDone : Verdict::kNo;
   }
   const bool is_expected = stretch.destination_port == kPort || (stretch.source_port != kPort && fields->Has(TextField::kApp));

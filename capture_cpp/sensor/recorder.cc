@@ -315,7 +315,6 @@ void Recorder::SealCounts() {
   if (!HasNews()) return;
   const std::int64_t time_us = last_seen_us_ != 0 ? last_seen_us_ : NowMicroseconds(CLOCK_REALTIME);
   if (!OpenSegment(RecordFormat{}, time_us)) return;
-  if (const std::error_code error = segment_->MakeUnlike()) DiskFailed(error);
   Seal();
 }
 

@@ -289,6 +289,15 @@ def test_a_full_disk_costs_exactly_the_packets_that_are_counted(binary, capture,
     assert freed >= 0
 
 
+def test_segments_whose_packets_all_found_no_room_are_unlike_each_other(capture, write_pcap, pcaps, tiny_disk):
+    source = write_pcap(random_packets(pcaps, 1500))
+    for _ in range(3):
+        run = capture("-r", source, "--level", 0, spool=tiny_disk / "spool")
+    manifests = [m for m in sound_manifests(run.spool) if not m.packets]
+    assert len({manifest.sha256 for manifest in manifests}) == len(manifests) >= 2
+    assert all(f"-{m.seq:06d}".encode() in (run.spool / m.file).read_bytes() for m in manifests)
+
+
 def test_a_file_size_limit_is_met_like_a_full_disk(binary, write_pcap, pcaps, tmp_path):
     source = write_pcap(random_packets(pcaps, 3000))
     command = ["prlimit", "--fsize=1500000", binary, "--sensor", "lab", "--spool", tmp_path / "spool", "-r", source]

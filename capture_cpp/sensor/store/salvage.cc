@@ -151,7 +151,7 @@ class Heir {
   bool SealCounts() {
     Compressor compressor(options_.level);
     Segment segment(spool_.folder(), Name(next_seq_), &compressor);
-    if (segment.Open(RecordFormat{}, options_.snaplen) || segment.MakeUnlike()) return false;
+    if (const std::error_code error = segment.Open(RecordFormat{}, options_.snaplen)) return SayFailed(segment.name(), error);
     return Seal(&segment, next_seq_, Remaining(), HourName(NowMicroseconds(CLOCK_REALTIME)));
   }
 

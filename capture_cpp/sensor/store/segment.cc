@@ -83,7 +83,14 @@ std::error_code Segment::AppendFrame(std::span<const std::byte> frame) {
   return {};
 }
 
-std::error_code Segment::MakeUnlike() { return AppendFrame(NameFrame(name_)); }
+// Adds a frame that decompresses to nothing but the name: without packets, a segment is its capture header
+// alone, and the store knows segments by their digests.
+std::error_code Segment::MakeUnlike() {
+  if (is_unlike_) return {};
+  const std::error_code error = AppendFrame(NameFrame(name_));
+  is_unlike_ = !error;
+  return error;
+}
 
 // Whether MakeUnlike() was the last that was done to it.
 bool Segment::IsUnlike(std::uint64_t header_bytes) const {
@@ -175,6 +182,9 @@ std::string Segment::Digest() const {
 }
 
 std::error_code Segment::Seal(Manifest* manifest) {
+  if (frames_.empty()) {
+    if (const std::error_code error = MakeUnlike()) return error;
+  }
   if (const std::error_code error = file_.Flush()) return error;
   manifest->file = file_.name();
   manifest->format = format_;

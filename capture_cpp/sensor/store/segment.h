@@ -51,15 +51,12 @@ class Segment {
   // the capture header nor a sound frame of whole records: `torn_bytes`. Where the header is not sound
   // that is all of it, and the file is left as it is. On failure the next Reopen() finds what this one did.
   std::error_code Reopen(std::uint64_t* torn_bytes);
-  // Adds a frame that decompresses to nothing but the name, so that a segment without packets is
-  // still unlike every other.
-  std::error_code MakeUnlike();
   // `facts` says packets, bytes and times of `records`; the rest of it is filled in here.
   std::error_code Append(std::span<const std::byte> records, Frame facts, bool hasty);
   // Gives up the last frame, and with it its space; nothing where there is none.
   std::optional<Frame> CutLastFrame();
   // Makes segment and manifest visible, the manifest last. `manifest` knows everything but what the
-  // segment itself says. On failure nothing is visible and the segment is as before.
+  // segment itself says. On failure nothing is visible and all frames with packets are as before.
   std::error_code Seal(Manifest* manifest);
   void Discard();
 
@@ -72,6 +69,7 @@ class Segment {
  private:
   std::string Digest() const;
   std::error_code AppendFrame(std::span<const std::byte> frame);
+  std::error_code MakeUnlike();
   bool IsUnlike(std::uint64_t header_bytes) const;
   std::error_code MoveFramesUp(std::uint64_t header_bytes);
   std::error_code CopyFrames(std::uint64_t header_bytes, HiddenFile* out);
@@ -85,6 +83,7 @@ class Segment {
   std::optional<Sha256> digest_;  // of what was appended; none once something was cut off again
   std::vector<Frame> frames_;
   std::uint64_t raw_bytes_ = 0;
+  bool is_unlike_ = false;  // by a frame with its name
 };
 
 }  // namespace weir::sensor

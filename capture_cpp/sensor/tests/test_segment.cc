@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <set>
 
 #include "checkpoint.h"
 #include "store/segment.h"
@@ -316,10 +317,12 @@ TEST_F(SegmentTest, KeepsItsFramesWhereThereIsNoRoomToMoveThemUp) {
 }
 
 TEST_F(SegmentTest, LosesNothingByBeingLeftWithoutPackets) {
+  fs::create_directories(path_ / "s.json" / "in the way");
   {
     Segment segment(folder_.get(), "s", &compressor_);
     ASSERT_FALSE(segment.Open({1, false}, kSnaplen));
-    ASSERT_FALSE(segment.MakeUnlike());
+    Manifest manifest;
+    ASSERT_TRUE(segment.Seal(&manifest));
   }
   Segment again(folder_.get(), "s", nullptr);
   std::uint64_t torn = 1;
@@ -344,17 +347,33 @@ TEST_F(SegmentTest, HasTheSameDigestWhetherAFrameWasCutOffOrNeverWritten) {
   EXPECT_EQ(manifests[0].sha256.size(), 64U);
 }
 
+// Also where its last frame was cut off, as on a full disk.
 TEST_F(SegmentTest, WithoutPacketsIsUnlikeEveryOther) {
-  std::string digests[2];
-  for (const int i : {0, 1}) {
+  std::set<std::string> digests;
+  for (int i = 0; i < 4; ++i) {
     Segment segment(folder_.get(), "s" + std::to_string(i), &compressor_);
     ASSERT_FALSE(segment.Open({1, false}, kSnaplen));
-    ASSERT_FALSE(segment.MakeUnlike());
+    if (i >= 2) {
+      ASSERT_FALSE(AppendPackets(&segment, 10));
+      ASSERT_TRUE(segment.CutLastFrame());
+    }
     Manifest manifest;
     ASSERT_FALSE(segment.Seal(&manifest));
-    digests[i] = manifest.sha256;
+    digests.insert(manifest.sha256);
   }
-  EXPECT_NE(digests[0], digests[1]);
+  EXPECT_EQ(digests.size(), 4U);
+}
+
+TEST_F(SegmentTest, WithoutPacketsHoldsItsNameOnceHoweverOftenItIsSealed) {
+  Segment segment(folder_.get(), "s", &compressor_);
+  ASSERT_FALSE(segment.Open({1, false}, kSnaplen));
+  Manifest manifest;
+  fs::create_directories(path_ / "s.json" / "in the way");
+  ASSERT_TRUE(segment.Seal(&manifest));
+  fs::remove_all(path_ / "s.json");
+  const std::uint64_t bytes = segment.file_bytes();
+  ASSERT_FALSE(segment.Seal(&manifest));
+  EXPECT_EQ(manifest.file_bytes, bytes);
 }
 
 TEST_F(SegmentTest, LeavesNothingVisibleWhereTheNameIsTaken) {

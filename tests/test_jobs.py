@@ -218,28 +218,31 @@ def lose_in_manifest(counter: str) -> Any:
     def plant(patch: pytest.MonkeyPatch) -> None:
         true_arrival = jobs.packets._arrival
 
-        def leaky(manifest: Any) -> list[Entry]:
+        def leaky(manifest: Any, name: str) -> list[Entry]:
             counters = {**manifest.counters, counter: manifest.counters[counter] - 1}
-            return true_arrival(dataclasses.replace(manifest, counters=counters))
+            return true_arrival(dataclasses.replace(manifest, counters=counters), name)
 
         patch.setattr(jobs.packets, "_arrival", leaky)
 
     return plant
 
 
-def lose_at_arrival(patch: pytest.MonkeyPatch) -> None:
+def lose_one_at(hop: str, patch: pytest.MonkeyPatch) -> None:
     true_arrival = jobs.packets._arrival
-    patch.setattr(
-        jobs.packets,
-        "_arrival",
-        lambda m: [dataclasses.replace(e, accepted=e.accepted - 1) if e.hop == "L3" else e for e in true_arrival(m)],
-    )
+
+    def leaky(manifest: Any, name: str) -> list[Entry]:
+        entries = true_arrival(manifest, name)
+        return [dataclasses.replace(one, accepted=one.accepted - 1) if one.hop == hop else one for one in entries]
+
+    patch.setattr(jobs.packets, "_arrival", leaky)
+
+
+def lose_at_arrival(patch: pytest.MonkeyPatch) -> None:
+    lose_one_at("L3", patch)
 
 
 def lose_in_the_spool(patch: pytest.MonkeyPatch) -> None:
-    true_arrival = jobs.packets._arrival
-    leaky = lambda m: [dataclasses.replace(e, accepted=e.accepted - 1) if e.hop == "L2" else e for e in true_arrival(m)]  # noqa: E731
-    patch.setattr(jobs.packets, "_arrival", leaky)
+    lose_one_at("L2", patch)
 
 
 def lose_while_training(patch: pytest.MonkeyPatch) -> None:

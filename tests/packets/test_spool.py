@@ -191,6 +191,69 @@ def test_a_manifest_that_is_a_link_to_nowhere_is_set_aside(folder, tmp_path, mon
     assert (folder / "refused" / first.name).is_symlink()
 
 
+def add_nameless(folder: Path, lost: int) -> None:
+    """Add a segment as sensors made them once, where the disk had room for none of its packets: the capture header alone."""
+    last = json.loads(spool.sealed(folder)[-1].read_text())
+    whole = (folder / last["file"]).read_bytes()
+    header = whole[: last["frames"][0]["offset"]] if last["frames"] else whole
+    facts = last | {
+        "seq": last["seq"] + 1,
+        "file": last["file"].replace(f"-{last['seq']:06d}.", f"-{last['seq'] + 1:06d}."),
+        "sha256": hashlib.sha256(header).hexdigest(),
+        "previous_sha256": last["sha256"],
+        "file_bytes": len(header),
+        "counters": dict.fromkeys(last["counters"], 0) | dict.fromkeys(("received", "read", "drop_disk"), lost),
+        **{"packets": 0, "packet_bytes": 0, "first_us": None, "last_us": None, "frames": []},
+    }
+    (folder / facts["file"]).write_bytes(header)
+    (folder / facts["file"].replace(".pcap.zst", ".json")).write_text(json.dumps(facts))
+
+
+def test_segments_without_packets_and_of_one_digest_all_tell_their_counts(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("WEIR_SPOOL", str(folder))
+    monkeypatch.setenv("WEIR_STORE", str(tmp_path / "store"))
+    for lost in (100, 20, 3):
+        add_nameless(folder, lost)
+    assert len({Manifest.read(path).sha256 for path in spool.sealed(folder)[-3:]}) == 1
+    kept = {path: (path.read_bytes(), spool.read(path)[1]) for path in spool.sealed(folder)}
+    counts = jobs.collect(jobs.waiting())
+    assert (counts["segments"], counts["refused"]) == (7, [])
+    assert spool.sealed(folder) == []
+    (unit,) = counts["units"]
+    jobs.flows(unit)
+    store = {path: path.read_bytes() for path in (tmp_path / "store").rglob("*.*")}
+    for path, (manifest, whole) in kept.items():  # the same once more, as when the acknowledgements were lost
+        path.write_bytes(manifest)
+        path.with_name(path.name.replace(".json", ".pcap.zst")).write_bytes(whole)
+        path.with_suffix(".ack").unlink()
+    assert jobs.collect(jobs.waiting())["refused"] == []
+    jobs.flows(unit)
+    assert {path: path.read_bytes() for path in (tmp_path / "store").rglob("*.*")} == store
+    verdict = jobs.verify_ledger()
+    (disk,) = (law for law in verdict.laws if law.hop == "L1")
+    assert disk.dropped["lost to the disk"] == 123
+    assert not [problem for law in verdict.laws for problem in law.problems if law.hop in ("L0", "L1", "L2", "L3", "L4")]
+    found = jobs.find_packets(jobs.packet_query(), tmp_path / "all.pcap", verify=True)
+    assert (found["packets"], found["damaged"]) == (400, [])
+
+
+def test_packets_that_are_stored_already_under_another_manifest_are_set_aside_and_the_rest_goes_on(
+    folder, tmp_path, capture, write_pcap, pcaps, monkeypatch
+):
+    monkeypatch.setenv("WEIR_SPOOL", str(folder))
+    monkeypatch.setenv("WEIR_STORE", str(tmp_path / "store"))
+    jobs.collect(jobs.waiting())
+    before = {path: path.read_bytes() for path in (tmp_path / "store").rglob("*.*")}
+    again = capture("-r", tmp_path / "in.pcap", "--rotate-bytes", 8000, spool=folder)
+    capture("-r", write_pcap(pcaps.steady(10, step_ns=7), "other.pcap"), spool=folder)
+    counts = jobs.collect(jobs.waiting())
+    assert (counts["segments"], counts["packets"], len(counts["refused"])) == (1, 10, 4)
+    assert "was a capture imported twice?" in counts["refused"][0]
+    assert len(list((folder / "refused").glob("*.zst"))) == again.named("done")[0]["segments"]
+    assert {path: path.read_bytes() for path in before} == before
+    assert spool.sealed(folder) == []
+
+
 @pytest.fixture
 def patience():
     """Ends a test that waits for a pipe that nobody writes to."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weir import ledger, settings
-from weir.errors import CaptureError, StoreError
+from weir.errors import CaptureError, ConflictError, StoreError
 from weir.jobs.keys import Counts, site_store
 from weir.ledger import Entry
 from weir.store import Store
@@ -43,33 +43,70 @@ def collect(manifests: Sequence[str]) -> Counts:
             manifest, whole = spool.read(path)
             manifest_bytes = path.read_bytes()
         except (CaptureError, FileNotFoundError) as error:
-            # An earlier try of this task may have acknowledged it.
-            if not spool.is_gone(path) and spool.set_aside(path, str(error)):
-                refused.append(str(error))
+            refused += _set_aside(path, error)
             continue
-        _keep(store, manifest, whole, manifest_bytes)
+        try:
+            _keep(store, manifest, whole, manifest_bytes)
+        except CaptureError as error:
+            refused += _set_aside(path, error)
+            continue
         spool.acknowledge(path, manifest.sha256)
         touched.add(manifest.unit)
         packets += manifest.packets
     return {"segments": len(manifests) - len(refused), "packets": packets, "refused": refused, "units": sorted(touched)}
 
 
+def _set_aside(path: Path, error: Exception) -> list[str]:
+    """The reason, or nothing where the segment is gone: an earlier try of the task may have acknowledged it."""
+    from weir.packets import spool
+
+    return [str(error)] if not spool.is_gone(path) and spool.set_aside(path, str(error)) else []
+
+
 def _keep(store: Store, manifest: Manifest, whole: bytes, manifest_bytes: bytes) -> None:
-    store.put_new(manifest.key, whole)
-    if hashlib.sha256(store.get(manifest.key)).hexdigest() != manifest.sha256:
-        store.delete(manifest.key)
-        raise StoreError(
-            f"{store.url}/{manifest.key}: what was stored is not what was sent; the segment stays in the spool, run collect again"
-        )
-    store.put_new(manifest.manifest_key, manifest_bytes)
-    for entry in _arrival(manifest):
+    """Store a segment, its manifest, and what they say to the ledger.
+
+    CaptureError where its packets are stored already, under another manifest: with both, they would be counted twice.
+    """
+    _keep_bytes(store, manifest, manifest.key, whole)
+    name = manifest.sha256
+    try:
+        store.put_new(manifest.manifest_key, manifest_bytes)
+    except ConflictError as error:
+        if manifest.packets:
+            words = "these packets are stored already, under another manifest; was a capture imported twice? It was set aside"
+            raise CaptureError(f"{manifest.file}: {words} ({error})") from error
+        name = _keep_beside(store, manifest, whole, manifest_bytes)
+    for entry in _arrival(manifest, name):
         ledger.record(store, entry)
 
 
-def _arrival(manifest: Manifest) -> list[Entry]:
-    """What the sensor counted (L0, L1), what it sealed (L2) and what arrived (L3)."""
+def _keep_beside(store: Store, manifest: Manifest, whole: bytes, manifest_bytes: bytes) -> str:
+    """Store a segment without packets whose digest another one has, as older sensors made them; returns its name.
+
+    Its counts are its own, so they must not be lost with it.
+    """
+    from weir.packets.manifest import MANIFEST_SUFFIX, SEGMENT_SUFFIX
+
+    name = manifest.numbered_name
+    _keep_bytes(store, manifest, f"1_packets/{manifest.unit}/{name}{SEGMENT_SUFFIX}", whole)
+    store.put_new(f"1_packets/{manifest.unit}/{name}{MANIFEST_SUFFIX}", manifest_bytes)
+    return name
+
+
+def _keep_bytes(store: Store, manifest: Manifest, key: str, whole: bytes) -> None:
+    store.put_new(key, whole)
+    if hashlib.sha256(store.get(key)).hexdigest() != manifest.sha256:
+        store.delete(key)
+        raise StoreError(
+            f"{store.url}/{key}: what was stored is not what was sent; the segment stays in the spool, run collect again"
+        )
+
+
+def _arrival(manifest: Manifest, name: str) -> list[Entry]:
+    """What the sensor counted (L0, L1), what it sealed (L2) and what arrived (L3); ``name`` is the segment's in the store."""
     said = manifest.counters
-    unit = f"{manifest.unit}/{manifest.sha256}"
+    unit = f"{manifest.unit}/{name}"
     kernel = {"dropped by the kernel": said["kernel_dropped"], "left unread": said["unread"]}
     disk = {"lost to the disk": said["drop_disk"], "lost to a full spool": said["drop_spool"]}
     who = manifest.sensor_id

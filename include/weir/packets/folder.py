@@ -12,7 +12,7 @@ from weir.packets.find import Segment
 from weir.packets.manifest import MANIFEST_SUFFIX, SEGMENT_SUFFIX, STEM, Manifest
 from weir.packets.spool import REFUSED
 
-_STORED = re.compile(r"[0-9a-f]{64}")  # the name of a segment in the store
+_STORED = re.compile(r"[0-9a-f]{64}(-[0-9a-f]{16}-[0-9]{6,})?")  # the name of a segment in the store
 
 
 def segments(paths: Sequence[Path]) -> tuple[list[Segment], list[str]]:

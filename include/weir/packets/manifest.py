@@ -157,6 +157,11 @@ class Manifest:
         return f"1_packets/{self.sensor_id}/{self.hour}/{self.sha256}{MANIFEST_SUFFIX}"
 
     @property
+    def numbered_name(self) -> str:
+        """Its name in the store where another segment without packets has the same bytes, and so the same digest."""
+        return f"{self.sha256}-{self.boot_id}-{self.seq:06d}"
+
+    @property
     def unit(self) -> str:
         """Sensor and capture hour, the unit of batch work."""
         return f"{self.sensor_id}/{self.hour}"

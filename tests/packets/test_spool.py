@@ -122,6 +122,67 @@ def test_a_collector_killed_after_its_acknowledgement_collects_nothing_twice(fol
     assert not path.exists()
 
 
+FOREIGN = ["", "?", "[]", "[" * 100_000, '{"sha256": 5}', '{"sha256": ""}', json.dumps({"sha256": "0" * 64})]
+
+
+def put_ack(ack: Path, kind: str) -> None:
+    """An acknowledgement with this text, or what is none: a pipe, a folder, a link."""
+    makers = {"pipe": os.mkfifo, "folder": Path.mkdir, "link": lambda path: path.symlink_to("nowhere")}
+    makers.get(kind, lambda path: path.write_text(kind))(ack)
+
+
+@pytest.mark.parametrize("kind", [*FOREIGN, "pipe", "folder", "link"])
+def test_a_segment_beside_a_foreign_acknowledgement_is_collected_and_acknowledged_anew(
+    folder, tmp_path, monkeypatch, patience, kind
+):
+    monkeypatch.setenv("WEIR_SPOOL", str(folder))
+    monkeypatch.setenv("WEIR_STORE", str(tmp_path / "store"))
+    path = spool.sealed(folder)[2]
+    manifest, _ = spool.read(path)
+    put_ack(path.with_suffix(".ack"), kind)
+    assert path in spool.sealed(folder)
+    counts = jobs.collect(jobs.waiting())
+    assert (counts["packets"], counts["refused"]) == (400, [])
+    assert json.loads(path.with_suffix(".ack").read_text()) == {"sha256": manifest.sha256}
+    assert not list(folder.glob("*.zst"))
+
+
+@pytest.mark.parametrize("kind", [*FOREIGN, "pipe", "folder", "link"])
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_the_next_sensor_keeps_what_lies_beside_a_foreign_acknowledgement_and_says_so(
+    folder, capture, pcaps, tmp_path, kind, has_manifest
+):
+    before = pcaps.packets_in(folder)
+    path = spool.sealed(folder)[2]
+    put_ack(path.with_suffix(".ack"), kind)
+    if not has_manifest:  # its sensor was killed between the two renames
+        path.unlink()
+    run = capture("-r", tmp_path / "in.pcap", "-f", "tcp", "-c", 1, spool=folder)
+    assert [event["ack"] for event in run.named("foreign_ack")] == [path.with_suffix(".ack").name]
+    assert len(run.named("segment_salvaged")) == (0 if has_manifest else 1)
+    assert pcaps.packets_in(folder) == before
+
+
+def test_the_oldest_segment_that_is_dropped_beside_a_foreign_acknowledgement_keeps_its_counts(folder, capture, write_pcap, pcaps):
+    first = spool.sealed(folder)[0]
+    first.with_suffix(".ack").write_text("")
+    packets = [pcaps.Packet(one.time_ns, os.urandom(1000)) for one in pcaps.steady(1500)]
+    options = ["--spool-mb", 1, "--when-full", "drop-oldest", "--rotate-bytes", 200_000]
+    capture("-r", write_pcap(packets, "more.pcap"), *options, spool=folder)
+    assert not first.exists()
+    counters = [spool.read(path)[0].counters for path in spool.sealed(folder)]
+    assert sum(one["read"] for one in counters) == 400 + 1500
+
+
+def test_an_acknowledgement_may_be_written_by_other_programs(folder, capture, write_pcap):
+    path = spool.sealed(folder)[0]
+    sha256 = json.loads(path.read_text())["sha256"]
+    path.with_suffix(".ack").write_text('{"by":"rsync","sha256":\n"' + sha256 + '"}')
+    assert path not in spool.sealed(folder)
+    capture("-r", write_pcap([], "none.pcap"), spool=folder)
+    assert not path.exists()
+
+
 def test_the_next_sensor_removes_what_acknowledged_segments_left_behind(folder, capture, tmp_path):
     path = spool.sealed(folder)[0]
     manifest, whole = spool.read(path)

@@ -78,11 +78,16 @@ bool CountersFromJson(const std::string& manifest, Counters* out) {
   });
 }
 
-std::string Sha256FromJson(const std::string& manifest) {
-  constexpr std::string_view kKey = R"("sha256": ")";
+std::string Sha256FromJson(const std::string& text) {
+  constexpr std::string_view kKey = R"("sha256")";
   constexpr std::size_t kDigits = 64;
-  const std::size_t found = manifest.find(kKey);
-  return found == std::string::npos ? "" : manifest.substr(found + kKey.size(), kDigits);
+  const std::size_t key = text.find(kKey);
+  if (key == std::string::npos) return "";
+  const std::size_t value = text.find_first_not_of(" \t\r\n:", key + kKey.size());
+  if (value == std::string::npos || text[value] != '"') return "";
+  const std::string digest = text.substr(value + 1, kDigits);
+  const bool is_whole = digest.size() == kDigits && digest.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return is_whole && text.compare(value + 1 + kDigits, 1, "\"") == 0 ? digest : "";
 }
 
 std::string HourName(std::int64_t time_us) {

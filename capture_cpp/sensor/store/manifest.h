@@ -53,8 +53,8 @@ std::string CountersToJson(const Counters& counters);
 // Reads the counters of a manifest that ToJson() wrote; false where they are not all there.
 bool CountersFromJson(const std::string& manifest, Counters* out);
 
-// Reads the segment's digest from such a manifest; empty where there is none.
-std::string Sha256FromJson(const std::string& manifest);
+// Reads the segment's digest from such a manifest, or from an acknowledgement; empty where there is none.
+std::string Sha256FromJson(const std::string& text);
 
 // "2024-03-04T09", UTC.
 std::string HourName(std::int64_t time_us);

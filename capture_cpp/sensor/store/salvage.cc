@@ -26,10 +26,6 @@ struct Leftovers {
 
 bool Exists(int folder, const std::string& name) { return ::faccessat(folder, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0; }
 
-bool IsSealed(int folder, const std::string& stem) {
-  return Exists(folder, stem + std::string(kManifestSuffix)) || Exists(folder, stem + std::string(kAckSuffix));
-}
-
 std::map<std::string, Leftovers> FindLeftovers(const Options& options, const Spool& spool) {
   std::map<std::string, Leftovers> found;
   for (std::string name : spool.Names()) {
@@ -39,7 +35,7 @@ std::map<std::string, Leftovers> FindLeftovers(const Options& options, const Spo
     }
     if (name.starts_with('.') && name.ends_with(kPartSuffix)) name = name.substr(1, name.size() - 1 - kPartSuffix.size());
     const std::optional<Stem> stem = ParseStem(options.sensor, name, kSegmentSuffix);
-    if (stem && !IsSealed(spool.folder(), stem->Text(options.sensor))) found[stem->boot].segments.insert(stem->seq);
+    if (stem && !spool.IsSealed(stem->Text(options.sensor))) found[stem->boot].segments.insert(stem->seq);
   }
   return found;
 }
@@ -57,7 +53,7 @@ void FinishDrops(const Options& options, const Spool& spool) {
     std::optional<LastWords> words = Checkpoint::Read(spool.folder(), name, &error);
     if (!words || !words->sealed.dropping) continue;
     const std::string stem = words->sealed.dropping->stem.Text(options.sensor);
-    if (!IsSealed(spool.folder(), stem)) {
+    if (!spool.IsSealed(stem)) {
       spool.RemoveFile(stem + std::string(kSegmentSuffix));
       continue;
     }
@@ -94,7 +90,7 @@ class Heir {
     words_.sealed.dropping.reset();
     next_seq_ = words_.sealed.segments;
     // Killed between the manifest's rename and the checkpoint: the manifest knows better.
-    while (IsSealed(spool_.folder(), Name(next_seq_))) {
+    while (spool_.IsSealed(Name(next_seq_))) {
       const std::string text = spool_.ReadText(Name(next_seq_) + std::string(kManifestSuffix));
       Counters sealed;
       if (CountersFromJson(text, &sealed)) {

@@ -6,16 +6,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <span>
 
 #include "capture_options.h"
 #include "events.h"
 #include "segment_format.h"
 #include "store/manifest.h"
+#include "store/sha256.h"
 
 namespace weir::sensor {
 namespace fs = std::filesystem;
@@ -57,9 +57,47 @@ std::vector<std::string> Spool::Names() const {
 }
 
 std::string Spool::ReadText(const std::string& name) const {
-  std::ifstream in(fs::path(path_) / name, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+  // A pipe of that name must not be waited for.
+  const Descriptor file(::openat(folder_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat found = {};
+  if (!file.open() || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return {};
+  std::string text(static_cast<std::size_t>(found.st_size), '\0');
+  return ReadAllAt(file.get(), std::as_writable_bytes(std::span(text)), 0) ? std::string() : text;
 }
+
+bool Spool::Exists(const std::string& name) const { return ::faccessat(folder_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0; }
+
+// Of the bytes of a file: nothing where there is none, empty where they cannot be read.
+std::optional<std::string> Spool::DigestOf(const std::string& name) const {
+  const Descriptor file(::openat(folder_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file.open() && errno == ENOENT) return std::nullopt;
+  struct stat found = {};
+  if (!file.open() || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return "";
+  Sha256 digest;
+  std::vector<std::byte> buffer(kFrameBytes);
+  const auto size = static_cast<std::uint64_t>(found.st_size);
+  for (std::uint64_t at = 0; at < size; at += buffer.size()) {
+    const auto piece = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), size - at));
+    if (ReadAllAt(file.get(), piece, at)) return "";
+    digest.Add(piece);
+  }
+  return digest.Hex();
+}
+
+// An acknowledgement is of the segment whose digest it names; of one without manifest the bytes have it, and where
+// these are gone too, nothing can contradict.
+bool Spool::IsAcknowledged(const std::string& name) const {
+  const std::string stored = Sha256FromJson(ReadText(name + std::string(kAckSuffix)));
+  if (stored.empty()) return false;
+  const std::string manifest = ReadText(name + std::string(kManifestSuffix));
+  if (!manifest.empty()) return stored == Sha256FromJson(manifest);
+  const std::string segment = name + std::string(kSegmentSuffix);
+  std::optional<std::string> digest = DigestOf(segment);
+  if (!digest) digest = DigestOf("." + segment + std::string(kPartSuffix));
+  return !digest || *digest == stored;
+}
+
+bool Spool::IsSealed(const std::string& name) const { return Exists(name + std::string(kManifestSuffix)) || IsAcknowledged(name); }
 
 // In the order in which they were sealed.
 std::vector<Stem> Spool::Stems(std::string_view suffix) const {
@@ -98,9 +136,10 @@ bool Spool::HasRoomFor(std::uint64_t bytes) {
 std::optional<Spool::Sealed> Spool::Oldest() const {
   const std::vector<Stem> stems = Stems(kManifestSuffix);
   if (stems.empty()) return std::nullopt;
-  Sealed oldest = {stems.front(), {}};
+  const std::string manifest = ReadText(stems.front().Text(sensor_) + std::string(kManifestSuffix));
+  Sealed oldest = {stems.front(), {}, Sha256FromJson(manifest)};
   Counters counters;
-  if (CountersFromJson(ReadText(oldest.stem.Text(sensor_) + std::string(kManifestSuffix)), &counters)) oldest.counters = counters;
+  if (CountersFromJson(manifest, &counters)) oldest.counters = counters;
   return oldest;
 }
 
@@ -111,8 +150,8 @@ std::error_code Spool::Drop(const Sealed& segment) {
   Remove(segment.stem, kSegmentSuffix);
   ::fsync(folder_.get());
   Measure();
-  const std::string ack = name + std::string(kAckSuffix);
-  if (::faccessat(folder_.get(), ack.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return std::make_error_code(std::errc::no_such_file_or_directory);
+  const std::string stored = Sha256FromJson(ReadText(name + std::string(kAckSuffix)));
+  if (!stored.empty() && stored == segment.sha256) return std::make_error_code(std::errc::no_such_file_or_directory);
   Say(Event("segment_dropped").Text("segment", name).Count("packets", segment.counters.written)
           .Text("why", "the spool is at its limit and --when-full is drop-oldest"));
   return {};
@@ -122,10 +161,21 @@ void Spool::Tidy() {
   const std::vector<Stem> acks = Stems(kAckSuffix);
   const std::size_t surplus = acks.size() - std::min(acks.size(), kKeptAcks);
   for (std::size_t i = 0; i < acks.size(); ++i) {
-    Remove(acks[i], kManifestSuffix);
-    Remove(acks[i], kSegmentSuffix);
+    const std::string name = acks[i].Text(sensor_);
+    const bool has_left = Exists(name + std::string(kManifestSuffix)) || Exists(name + std::string(kSegmentSuffix));
+    if (has_left && IsAcknowledged(name)) {
+      Remove(acks[i], kManifestSuffix);
+      Remove(acks[i], kSegmentSuffix);
+    } else if (has_left) {
+      SayForeign(name + std::string(kAckSuffix));
+    }
     if (i < surplus) Remove(acks[i], kAckSuffix);
   }
+}
+
+void Spool::SayForeign(const std::string& ack) {
+  if (!foreign_acks_.insert(ack).second) return;
+  Say(Event("foreign_ack").Text("ack", ack).Text("what", "it does not name the digest of the segment beside it, which stays; collect it again"));
 }
 
 }  // namespace weir::sensor

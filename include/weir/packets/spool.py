@@ -21,12 +21,12 @@ REFUSED = "refused"
 def sealed(spool: Path) -> list[Path]:
     """Manifests that wait, those of one sensor in the order it sealed them.
 
-    Left out: files under construction, files of others, and what was acknowledged already.
+    Left out: files under construction, files of others, and what was acknowledged already, by its digest.
     """
     found = []
     for path in _files(spool):
         stem = STEM.fullmatch(path.name.removesuffix(MANIFEST_SUFFIX))
-        if stem and path.name.endswith(MANIFEST_SUFFIX) and not _sibling(path, ACK_SUFFIX).exists():
+        if stem and path.name.endswith(MANIFEST_SUFFIX) and not _is_acknowledged(path):
             found.append((stem["sensor"], stem["boot"], int(stem["seq"]), path))
     return [path for *_, path in sorted(found)]
 
@@ -67,7 +67,7 @@ def acknowledge(manifest_path: Path, sha256: str) -> None:
     of a segment that the sensor dropped meanwhile; CaptureError where the manifest names another sha256.
     """
     ack = _sibling(manifest_path, ACK_SUFFIX)
-    if not ack.exists():
+    if _acknowledged(ack) != sha256:
         try:
             promised = Manifest.read(manifest_path).sha256
         except CaptureError:
@@ -76,6 +76,8 @@ def acknowledge(manifest_path: Path, sha256: str) -> None:
             raise
         if promised != sha256:
             raise CaptureError(f"{manifest_path}: acknowledged was {sha256}, but its segment is {promised}; collect it again")
+        if ack.is_dir():
+            set_aside(ack, "is a folder, not an acknowledgement")
         _write(ack, json.dumps({"sha256": sha256}).encode() + b"\n")
     manifest_path.unlink(missing_ok=True)
     _sibling(manifest_path, SEGMENT_SUFFIX).unlink(missing_ok=True)
@@ -108,6 +110,29 @@ def set_aside(path: Path, reason: str) -> Path | None:
     _flush_folder(refused)
     _flush_folder(path.parent)
     return target
+
+
+def _is_acknowledged(manifest_path: Path) -> bool:
+    """Whether the acknowledgement beside a manifest is of its segment; another one says nothing of it."""
+    stored = _acknowledged(_sibling(manifest_path, ACK_SUFFIX))
+    if not stored:
+        return False
+    try:
+        return Manifest.read(manifest_path).sha256 == stored
+    except CaptureError:  # is refused, with this reason, when it is collected
+        return False
+
+
+def _acknowledged(ack: Path) -> str:
+    """The sha256 that an acknowledgement names; empty where there is none, or it cannot be believed."""
+    if ack.is_symlink() or not ack.is_file():
+        return ""
+    try:
+        said = json.loads(ack.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return ""
+    stored = said.get("sha256") if isinstance(said, dict) else None
+    return stored if isinstance(stored, str) else ""
 
 
 def _files(spool: Path) -> list[Path]:

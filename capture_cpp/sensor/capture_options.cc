@@ -1,6 +1,8 @@
 #include "capture_options.h"
 
+#include <fcntl.h>
 #include <getopt.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -216,6 +218,29 @@ void CheckInterfaceNames(const Options& options) {
   }
 }
 
+// Whether a path leads to the stream with this number; "-" is `dash`.
+bool LeadsTo(const std::string& path, int number, int dash) {
+  constexpr std::array<std::string_view, 3> kNames = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+  const std::string text = std::to_string(number);
+  return (path == "-" && number == dash) || path == kNames.at(static_cast<std::size_t>(number)) || path == "/dev/fd/" + text || path == "/proc/self/fd/" + text;
+}
+
+// A closed one was opened for the other direction, before anything else was.
+void CheckStandardStreams(const Options& options) {
+  const auto lacks = [](int number, int mode) { return (::fcntl(number, F_GETFL) & O_ACCMODE) == mode; };
+  if (lacks(STDIN_FILENO, O_WRONLY) && LeadsTo(options.file, STDIN_FILENO, STDIN_FILENO)) {
+    Refuse("-r " + options.file + ": stdin is closed, or cannot be read; open it, or name a file");
+  }
+  for (const int number : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (!lacks(number, O_RDONLY)) continue;
+    const std::string why = std::string(": ") + (number == STDOUT_FILENO ? "stdout" : "stderr") + " is closed, or cannot be written; open it, or name a file";
+    if (LeadsTo(options.plain_file, number, STDOUT_FILENO)) Refuse("-w " + options.plain_file + why);
+    for (const FlowDestination& to : options.flows.destinations) {
+      if (to.transport == FlowTransport::kFile && LeadsTo(to.path, number, STDOUT_FILENO)) Refuse("--flows to " + to.path + why);
+    }
+  }
+}
+
 void Check(const Options& options) {
   CheckFlowOptions(options.flows, options.sensor);
   if (options.check_sandbox) {
@@ -236,6 +261,7 @@ void Check(const Options& options) {
     Refuse("-w and --flows both to " + (options.plain_file == "-" ? "stdout" : options.plain_file) + " would be mixed up");
   }
   CheckNotWrittenOver(options);
+  CheckStandardStreams(options);
 }
 
 }  // namespace

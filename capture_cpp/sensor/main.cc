@@ -1,7 +1,11 @@
 // weir-capture: for each interface one thread reads packets and one writes segments.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <thread>
@@ -26,6 +30,15 @@ ExitCode CheckSandboxes(const Options& options) {
   const Spool spool(options.spool, options.sensor, 0);
   const bool sensor_good = CheckSandbox(spool.folder(), BrokerPorts(options.flows));
   return look_ups_good && sensor_good ? ExitCode::kDone : ExitCode::kMistake;
+}
+
+// What is opened later would else get the number of a closed stdin, stdout or stderr, and all that is meant for it.
+// They are opened the wrong way round, so that using one still fails.
+void FillStandardStreams() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(number, F_GETFD) >= 0) continue;
+    if (::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) != number) std::exit(static_cast<int>(ExitCode::kMistake));
+  }
 }
 
 // How one stream went.
@@ -57,6 +70,7 @@ ExitCode RunAll(const std::vector<std::unique_ptr<Stream>>& streams, StopSignal*
 }
 
 ExitCode Capture(int argc, char** argv) {
+  FillStandardStreams();
   const Options options = ParseOptions(argc, argv);
   if (options.check_sandbox) return CheckSandboxes(options);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error code of the write

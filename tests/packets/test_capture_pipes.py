@@ -1,6 +1,7 @@
 """weir-capture and the readers of its pipes: one that stalls or never comes keeps neither a stop nor a segment waiting."""
 
 import fcntl
+import json
 import os
 import re
 import signal
@@ -104,3 +105,32 @@ def test_a_stop_is_heard_while_nobody_reads_a_fifo(sensor, write_pcap, pcaps, tm
     until(lambda: holds_back_stops(process.pid))  # before, a stop just kills
     assert f"{fifo}: nobody read this FIFO before the sensor was told to stop" in stop(process)
     assert process.returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closed", "stream"),
+    [
+        ("-r in.pcap -w -", ">&-", "stdout"),
+        ("-r in.pcap -w /dev/stdout", ">&-", "stdout"),
+        ("-r in.pcap --flows json:-", ">&-", "stdout"),
+        ("-r in.pcap --flows arrow:/dev/fd/1", "<&- >&-", "stdout"),
+        ("-r - -w out.pcap", "<&-", "stdin"),
+        ("-r /dev/stdin --spool spool", "<&- >&-", "stdin"),
+    ],
+)
+def test_a_standard_stream_that_is_closed_is_refused(binary, write_pcap, pcaps, tmp_path, arguments, closed, stream):
+    write_pcap(pcaps.steady(10))
+    command = f"{binary} {arguments} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=20, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{stream} is closed" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.pcap"]
+
+
+def test_what_is_said_where_stderr_is_closed_gets_into_no_file(binary, write_pcap, pcaps, tmp_path):
+    write_pcap(pcaps.many_flows(50))
+    command = f"{binary} -r in.pcap --flows json:rows.json <&- >&- 2>&-"
+    subprocess.run(["sh", "-c", command], check=True, timeout=20, cwd=tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "rows.json").read_text().splitlines()]
+    assert len(rows) == 50
+    assert all("flow_id" in row for row in rows)

@@ -212,6 +212,21 @@ def test_segments_of_several_link_types_are_not_mixed(site, capture, pcaps) -> N
     assert jobs.find_packets(Query(), site.out, places=[site.spool], link_type=1)["packets"] == 3000
 
 
+def test_a_link_type_that_no_segment_has_is_refused(site, store, capture, pcaps) -> None:
+    source = site.folder / "raw.pcap"
+    source.write_bytes(pcaps.pcap_bytes([pcaps.Packet(START_US * 1000, pcaps.ethernet(1)[14:])], link_type=101))
+    capture("--sensor", "raw", "-r", source, spool=site.spool)
+    with pytest.raises(SettingsError, match="--link-type 7: no segment here has it; they have 1, 101"):
+        jobs.find_packets(Query(), site.out, places=[site.spool], link_type=7)
+    with pytest.raises(SettingsError, match="--link-type 101: no segment here has it; they have 1"):
+        jobs.find_packets(Query(), site.out, link_type=101)
+    nowhere = Query(hosts=("192.0.2.1",))  # by the index in no segment, of whatever link type
+    assert jobs.find_packets(nowhere, site.out, places=[site.spool], link_type=101)["packets"] == 0
+    for path in site.spool.glob("raw-*"):
+        path.write_bytes(b"?")
+    assert jobs.find_packets(Query(), site.out, places=[site.spool], link_type=101)["damaged"]
+
+
 def test_what_was_set_aside_and_what_is_unfinished_is_left_out(site) -> None:
     everything = jobs.find_packets(Query(), site.out, places=[site.spool])
     (site.spool / "refused").mkdir()

@@ -140,7 +140,10 @@ def find_packets(
     found = _in_folders(places, sensor, cost) if places else list(_in_store(site_store(), queries, sensor, cost, told, verify))
     if verify:
         found = [replace(one, whole_because=one.whole_because or "its digest was to be verified") for one in found]
-    opened = _of_one_link_type(open_segments(found, queries, cost), link_type)
+    opened = open_segments(found, queries, cost)
+    if link_type is not None and not cost.damaged:  # what cannot be read may be of any
+        _demand_link_type(link_type, found, opened)
+    opened = _of_one_link_type(opened, link_type)
     _write(target, _pieces(opened, queries, cost, limit))
     return {
         **told,
@@ -303,6 +306,15 @@ def _each_hour(queries: Sequence[Query]) -> list[str]:
 
 def _hour(time_us: int) -> str:
     return datetime.fromtimestamp(time_us // schema.US_PER_S, UTC).strftime("%Y-%m-%dT%H")
+
+
+def _demand_link_type(link_type: int, found: Sequence[Segment], opened: Sequence[Opened]) -> None:
+    """SettingsError where no segment with packets has it, wanted or not."""
+    there = {one.manifest.link_type for one in found if one.manifest and one.manifest.packets}
+    there |= {one.form.link_type for one in opened}
+    if there and link_type not in there:
+        named = ", ".join(map(str, sorted(there)))
+        raise SettingsError(f"packets: --link-type {link_type}: no segment here has it; they have {named}")
 
 
 def _of_one_link_type(opened: Sequence[Opened], link_type: int | None) -> list[Opened]:

@@ -131,7 +131,7 @@ std::error_code HiddenFile::Flush() {
 }
 
 std::error_code HiddenFile::Publish() {
-  if (::renameat(folder_, hidden_name().c_str(), folder_, name_.c_str()) != 0) return LastError();
+  if (!visible_ && ::renameat(folder_, hidden_name().c_str(), folder_, name_.c_str()) != 0) return LastError();
   visible_ = true;
   return ::fsync(folder_) == 0 ? std::error_code() : LastError();
 }

@@ -55,7 +55,7 @@ class HiddenFile {
   std::error_code CutTo(std::uint64_t size);
   // The bytes are on the disk afterwards, still under the hidden name.
   std::error_code Flush();
-  // Renames, and makes the name last. Flush() comes first. On failure it may be visible or not.
+  // Renames, and makes the name last. Flush() comes first. On failure it may be visible or not, and it may be called again.
   std::error_code Publish();
   // Takes the name back after a Publish() that was in vain.
   std::error_code Hide();

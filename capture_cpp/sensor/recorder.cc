@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 
 #include "clock.h"
 #include "events.h"
@@ -19,6 +20,9 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLook(kHandOverMilliseconds);
 // Space taken by one frame's line in a manifest, for the limit of the spool.
 constexpr std::uint64_t kManifestBytesPerFrame = 1000;
+// A file waits for a disk that failed: first so long, then twice as long each time, 3 s in all.
+constexpr std::chrono::milliseconds kFirstDiskWait(50);
+constexpr int kMostDiskWaits = 6;
 
 std::int64_t HourOf(std::int64_t time_us) { return time_us / kMicrosecondsPerHour; }
 
@@ -129,8 +133,9 @@ void Recorder::Store(const Batch& batch, Stretch* stretch, bool hasty) {
   if (packets == 0) return;
   if (spool_ != nullptr) stretch->facts.hosts = hosts_.Take();
   const std::span<const std::byte> records = batch.records().subspan(stretch->begin, stretch->end - stretch->begin);
-  // Before these packets are counted: making room may seal, and what is sealed must balance.
-  const bool has_room = spool_ == nullptr || Clock::now() < disk_retry_ || MakeRoom(records.size() + kManifestBytesPerFrame);
+  // Before these packets are counted: making room and a disk that fails may seal, and what is sealed must balance.
+  const bool has_room = spool_ == nullptr || !AwaitDisk() || MakeRoom(records.size() + kManifestBytesPerFrame);
+  const bool in_spool = spool_ != nullptr && has_room && StoreInSpool(batch.format, records, stretch->facts, hasty);
   counters_.received += packets;
   counters_.read += packets;
   const bool in_plain = plain_ != nullptr && plain_->Write(batch.format, records, packets);
@@ -140,9 +145,11 @@ void Recorder::Store(const Batch& batch, Stretch* stretch, bool hasty) {
     checkpoint_->SetSpoolDrops(counters_.drop_spool);
     return;
   }
-  if (spool_ != nullptr) {
-    if (!StoreInSpool(batch.format, records, stretch->facts, hasty)) return;
-  } else if (plain_ != nullptr && !in_plain) {
+  if (spool_ != nullptr && !in_spool) {
+    counters_.drop_disk += packets;
+    return;
+  }
+  if (spool_ == nullptr && plain_ != nullptr && !in_plain) {
     counters_.drop_disk += packets;
     MoveLost();
     return;
@@ -158,19 +165,20 @@ void Recorder::MoveLost() {
   counters_.drop_disk += lost;
 }
 
-// False where the packets were counted as lost instead.
+// False where the packets are lost.
 bool Recorder::StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty) {
-  if (Clock::now() < disk_retry_) {
-    counters_.drop_disk += facts.packets;
-    return false;
+  while (AwaitDisk()) {
+    if (!TryToStore(format, records, facts, hasty)) continue;
+    disk_waits_ = 0;
+    return true;
   }
-  if (!segment_ && !OpenSegment(format, facts.first_us)) {
-    counters_.drop_disk += facts.packets;
-    return false;
-  }
+  return false;
+}
+
+bool Recorder::TryToStore(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty) {
+  if (!segment_ && !OpenSegment(format, facts.first_us)) return false;
   const std::uint64_t before = segment_->file_bytes();
   if (const std::error_code error = segment_->Append(records, facts, hasty)) {
-    counters_.drop_disk += facts.packets;
     DiskFailed(error);
     return false;
   }
@@ -239,15 +247,34 @@ bool Recorder::MakeRoom(std::uint64_t bytes) {
 }
 
 void Recorder::DiskFailed(const std::error_code& error) {
-  disk_retry_ = Clock::now() + std::chrono::milliseconds(kDiskRetryMilliseconds);
   Say(Event("disk_failed").Text("spool", spool_->path()).Text("why", error.message())
-          .Text("what", "packets are counted as drop_disk until it can be written again; make space or mend the disk"));
+          .Text("what", CanWaitForDisk() ? "the file waits for it, some seconds in all; make space or mend the disk"
+                                         : "packets are counted as drop_disk until it can be written again; make space or mend the disk"));
+  TryDiskLater();
   if (segment_) Seal();
+}
+
+// Packets of an interface come on meanwhile, and a disk that stays away must not hold up a file for ever.
+bool Recorder::CanWaitForDisk() const { return options_.interface.empty() && disk_waits_ < kMostDiskWaits; }
+
+void Recorder::TryDiskLater() {
+  const std::chrono::milliseconds wait = CanWaitForDisk() ? kFirstDiskWait * (1 << disk_waits_) : std::chrono::milliseconds(kDiskRetryMilliseconds);
+  disk_retry_ = Clock::now() + wait;
+}
+
+// Whether the disk is to be tried.
+bool Recorder::AwaitDisk() {
+  if (Clock::now() >= disk_retry_) return true;
+  if (!CanWaitForDisk()) return false;
+  ++disk_waits_;
+  std::this_thread::sleep_until(disk_retry_);
+  return true;
 }
 
 void Recorder::Seal() {
   if (!segment_) return;
-  if (!Publish()) GiveUpSegment();
+  const bool says_something = !segment_->frames().empty() || HasNews();
+  if (!says_something || !Publish()) GiveUpSegment();
   segment_.reset();
 }
 
@@ -260,8 +287,9 @@ bool Recorder::Publish() {
       Sealed(manifest);
       return true;
     }
-    disk_retry_ = Clock::now() + std::chrono::milliseconds(kDiskRetryMilliseconds);
+    TryDiskLater();
     Say(Event("seal_failed").Text("segment", manifest.file).Text("why", error.message()));
+    if (segment_->is_on_disk() && AwaitDisk()) continue;
     const std::optional<Frame> lost = error == std::errc::no_space_on_device ? segment_->CutLastFrame() : std::nullopt;
     if (!lost) return false;
     counters_.written -= lost->packets;

@@ -58,6 +58,7 @@ class Recorder {
   void Store(const Batch& batch, Stretch* stretch, bool hasty);
   void MoveLost();
   bool StoreInSpool(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty);
+  bool TryToStore(const RecordFormat& format, std::span<const std::byte> records, const Frame& facts, bool hasty);
   bool OpenSegment(const RecordFormat& format, std::int64_t time_us);
   void DropUntilRoomFor(std::uint64_t bytes);
   bool Drop(const Spool::Sealed& segment);
@@ -73,6 +74,9 @@ class Recorder {
   Counters Totals() const;
   void GiveUpSegment();
   void DiskFailed(const std::error_code& error);
+  bool CanWaitForDisk() const;
+  bool AwaitDisk();
+  void TryDiskLater();
   Manifest Describe() const;
   void Finish();
 
@@ -98,6 +102,7 @@ class Recorder {
   RecordFormat format_;         // of the last batch
   std::chrono::steady_clock::time_point opened_;
   std::chrono::steady_clock::time_point disk_retry_;
+  int disk_waits_ = 0;  // for a disk that failed, since it took packets
   Counters counters_;  // since the last seal
   std::vector<Gap> gaps_;  // that ended since the last seal
   std::optional<Gap> lasting_gap_;

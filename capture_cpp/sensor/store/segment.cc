@@ -182,10 +182,12 @@ std::string Segment::Digest() const {
 }
 
 std::error_code Segment::Seal(Manifest* manifest) {
+  is_on_disk_ = false;
   if (frames_.empty()) {
     if (const std::error_code error = MakeUnlike()) return error;
   }
   if (const std::error_code error = file_.Flush()) return error;
+  is_on_disk_ = true;
   manifest->file = file_.name();
   manifest->format = format_;
   manifest->snaplen = snaplen_;

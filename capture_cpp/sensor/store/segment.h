@@ -58,6 +58,9 @@ class Segment {
   // Makes segment and manifest visible, the manifest last. `manifest` knows everything but what the
   // segment itself says. On failure nothing is visible and all frames with packets are as before.
   std::error_code Seal(Manifest* manifest);
+  // Whether the last Seal() had all frames on the disk, so that another one may succeed. What a disk could not
+  // flush is lost to it, though it may say otherwise when it is asked again.
+  bool is_on_disk() const { return is_on_disk_; }
   void Discard();
 
   const std::string& name() const { return name_; }
@@ -83,6 +86,7 @@ class Segment {
   std::optional<Sha256> digest_;  // of what was appended; none once something was cut off again
   std::vector<Frame> frames_;
   std::uint64_t raw_bytes_ = 0;
+  bool is_on_disk_ = false;
   bool is_unlike_ = false;  // by a frame with its name
 };
 

@@ -1,6 +1,5 @@
 #include "store/salvage.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,8 +22,6 @@ struct Leftovers {
   std::set<std::uint64_t> segments;  // numbers of segments without manifest, hidden or visible
   bool has_checkpoint = false;
 };
-
-bool Exists(int folder, const std::string& name) { return ::faccessat(folder, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0; }
 
 std::map<std::string, Leftovers> FindLeftovers(const Options& options, const Spool& spool) {
   std::map<std::string, Leftovers> found;
@@ -182,7 +179,7 @@ class Heir {
   // Should the rest fail, what was sealed may be dropped or collected before the next try, which must know of it.
   void Remember() const {
     const std::string name = CheckpointName(options_.sensor, boot_);
-    if (!Exists(spool_.folder(), name)) return;
+    if (!spool_.Exists(name)) return;
     if (Checkpoint::Amend(spool_.folder(), name, words_)) SayMayBeToldTwice(name, Name(next_seq_ - 1));
   }
 

@@ -24,6 +24,7 @@ class Spool {
   const std::string& path() const { return path_; }
   // All names in the folder, hidden ones too.
   std::vector<std::string> Names() const;
+  bool Exists(const std::string& name) const;
   // The whole text of a file of the folder; empty where it cannot be read, or is no regular file.
   std::string ReadText(const std::string& name) const;
 
@@ -50,7 +51,6 @@ class Spool {
   void Lock();
   void Measure();
   std::vector<Stem> Stems(std::string_view suffix) const;
-  bool Exists(const std::string& name) const;
   std::optional<std::string> DigestOf(const std::string& name) const;
   bool IsAcknowledged(const std::string& name) const;
   void SayForeign(const std::string& ack);

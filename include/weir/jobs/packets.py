@@ -86,11 +86,10 @@ def _keep_beside(store: Store, manifest: Manifest, whole: bytes, manifest_bytes:
 
     Its counts are its own, so they must not be lost with it.
     """
-    from weir.packets.manifest import MANIFEST_SUFFIX, SEGMENT_SUFFIX
-
     name = manifest.numbered_name
-    _keep_bytes(store, manifest, f"1_packets/{manifest.unit}/{name}{SEGMENT_SUFFIX}", whole)
-    store.put_new(f"1_packets/{manifest.unit}/{name}{MANIFEST_SUFFIX}", manifest_bytes)
+    key, manifest_key = manifest.keys(name)
+    _keep_bytes(store, manifest, key, whole)
+    store.put_new(manifest_key, manifest_bytes)
     return name
 
 

@@ -149,12 +149,17 @@ class Manifest:
     @property
     def key(self) -> str:
         """Where the segment lies in the store."""
-        return f"1_packets/{self.sensor_id}/{self.hour}/{self.sha256}{SEGMENT_SUFFIX}"
+        return self.keys(self.sha256)[0]
 
     @property
     def manifest_key(self) -> str:
         """Where this manifest lies in the store."""
-        return f"1_packets/{self.sensor_id}/{self.hour}/{self.sha256}{MANIFEST_SUFFIX}"
+        return self.keys(self.sha256)[1]
+
+    def keys(self, name: str) -> tuple[str, str]:
+        """Where a segment of this sensor and hour, and its manifest, lie in the store under a name."""
+        place = f"1_packets/{self.unit}/{name}"
+        return place + SEGMENT_SUFFIX, place + MANIFEST_SUFFIX
 
     @property
     def numbered_name(self) -> str:

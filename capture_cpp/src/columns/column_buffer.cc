@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "memory.h"
 #include "options.h"
 
 namespace weir {
@@ -32,7 +33,7 @@ void ColumnBuffer::Grow(std::size_t least) {
   const std::size_t room = std::bit_ceil(std::max({kLeastRoom, 2 * room_, least}));
   void* grown = nullptr;
   if (room < kOwnPages) {
-    grown = std::realloc(bytes_, room);
+    grown = std::aligned_alloc(kCacheLine, room);
     if (grown == nullptr) {
       throw std::bad_alloc();
     }
@@ -43,10 +44,10 @@ void ColumnBuffer::Grow(std::size_t least) {
       throw std::bad_alloc();
     }
     madvise(grown, room, MADV_HUGEPAGE);
-    if (room_ > 0 && room_ < kOwnPages) {
-      std::memcpy(grown, bytes_, size_);
-      std::free(bytes_);
-    }
+  }
+  if (room_ > 0 && room_ < kOwnPages) {
+    std::memcpy(grown, bytes_, size_);
+    std::free(bytes_);
   }
   bytes_ = static_cast<unsigned char*>(grown);
   room_ = room;

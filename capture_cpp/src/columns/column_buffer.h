@@ -1,4 +1,4 @@
-// A growing array of plain values, handed over to Arrow as it is.
+// A growing array of plain values, handed over to Arrow as it is; it begins at a line of the cache, as Arrow recommends.
 #pragma once
 
 #include <cstddef>

@@ -32,7 +32,7 @@ struct FlowBatch {
 // Takes a batch. Its memory is used again for a later one as soon as nobody holds it any more.
 using FlowSink = std::function<void(std::shared_ptr<const FlowBatch>)>;
 
-// Rows of a batch: few enough that its columns stay in the cache between filling and reading.
+// Rows of a batch: enough that handing one over costs little beside filling it.
 inline constexpr std::int64_t kBatchRows = 4'096;
 
 // All rows in a single batch, however many.

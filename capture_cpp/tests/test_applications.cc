@@ -253,12 +253,28 @@ TEST(Http, PassesOverAFewEmptyLines) {
   EXPECT_EQ(ParseHttp(Of(BytesOf("\r\n\r\n\r\n\r\n\r\nGET /x HTTP/1.1\r\n\r\n"), false, 80), &fields), Verdict::kNo);
 }
 
+Offered OfferedOf(const std::vector<std::uint16_t>& numbers) {
+  Offered offered;
+  for (const std::uint16_t number : numbers) {
+    offered.Add(number);
+  }
+  return offered;
+}
+
 TEST(Ja4, GivesThePublishedFingerprint) {
   const std::vector<std::uint16_t> ciphers{0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035};
   const std::vector<std::uint16_t> extensions{0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d, 0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0x0015, 0x2a2a};
   const std::vector<std::uint16_t> signatures{0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601};
-  const Ja4Letters ja4 = Ja4({'t', 0x0304, true, "h2", ciphers, extensions, signatures});
+  ClientHello hello{0x0304, true, "h2", OfferedOf(ciphers), OfferedOf(extensions), OfferedOf(signatures)};
+  const Ja4Letters ja4 = Ja4('t', &hello);
   EXPECT_EQ(std::string_view(ja4.data(), ja4.size()), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+}
+
+TEST(Ja4, CutsListsThatNoClientSends) {
+  Offered offered = OfferedOf(std::vector<std::uint16_t>(600, 7));
+  EXPECT_EQ(offered.size(), 512u);
+  offered.Drop(7);
+  EXPECT_EQ(offered.size(), 0u);
 }
 
 TEST(Tls, TellsWhatTheClientAsksForAndTheServerChose) {

@@ -1,11 +1,13 @@
 #include "application/ja4.h"
 
+#include <nettle/sha2.h>
+
 #include <algorithm>
 #include <array>
 #include <functional>
 #include <string>
 
-#include "application/sha256.h"
+#include "bytes.h"
 
 namespace weir {
 namespace {
@@ -16,40 +18,15 @@ constexpr std::uint16_t kServerName = 0x0000;
 constexpr std::uint16_t kAlpn = 0x0010;
 constexpr std::size_t kMostCounted = 99;
 
-void AppendList(std::span<const std::uint16_t> numbers, std::string* to) {
+void AddList(std::span<const std::uint16_t> numbers, sha256_ctx* hash) {
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const std::uint16_t number = numbers[i];
-    const std::array<char, 5> letters{',', kDigits[number >> 12], kDigits[number >> 8 & 0xf], kDigits[number >> 4 & 0xf], kDigits[number & 0xf]};
-    to->append(letters.data() + (i == 0 ? 1 : 0), letters.size() - (i == 0 ? 1 : 0));
+    const auto digit = [number](int shift) { return static_cast<std::uint8_t>(kDigits[number >> shift & 0xf]); };
+    const std::array<std::uint8_t, 5> letters{',', digit(12), digit(8), digit(4), digit(0)};
+    const std::size_t unwanted = i == 0 ? 1 : 0;
+    sha256_update(hash, letters.size() - unwanted, letters.data() + unwanted);
   }
 }
-
-// Numbers of a hello without GREASE, as many as are looked at.
-// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what was added is read
-class Numbers {
- public:
-  static constexpr std::size_t kMost = 512;
-
-  void Add(std::span<const std::uint16_t> numbers) {
-    for (const std::uint16_t number : numbers) {
-      if (!IsGrease(number) && size_ < kMost) {
-        numbers_[size_++] = number;
-      }
-    }
-  }
-  void Drop(std::uint16_t unwanted) { size_ = static_cast<std::size_t>(std::ranges::remove(begin(), end(), unwanted).begin() - begin()); }
-  void Sort() { std::ranges::sort(begin(), end()); }
-
-  std::size_t size() const { return size_; }
-  std::span<const std::uint16_t> all() const { return {numbers_.data(), size_}; }
-
- private:
-  std::uint16_t* begin() { return numbers_.data(); }
-  std::uint16_t* end() { return numbers_.data() + size_; }
-
-  std::array<std::uint16_t, kMost> numbers_;
-  std::size_t size_ = 0;
-};
 
 std::string_view AsKey(std::span<const std::uint16_t> numbers) { return {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}; }
 
@@ -68,16 +45,19 @@ std::string_view ShortHash(std::span<const std::uint16_t> first, std::span<const
   }
   Known& kept = known[(std::hash<std::string_view>()(AsKey(first)) + std::hash<std::string_view>()(AsKey(second))) % kKept];
   if (kept.hash.empty() || kept.first != AsKey(first) || kept.second != AsKey(second)) {
-    std::string text;
-    AppendList(first, &text);
+    constexpr std::uint8_t kBetween = '_';
+    std::array<std::uint8_t, kNoHash.size() / 2> digest;
+    sha256_ctx hash;  // NOLINT(cppcoreguidelines-pro-type-member-init): the next line does
+    sha256_init(&hash);
+    AddList(first, &hash);
     if (!second.empty()) {
-      text.push_back('_');
-      AppendList(second, &text);
+      sha256_update(&hash, 1, &kBetween);
+      AddList(second, &hash);
     }
-    const Digest digest = Sha256(Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+    sha256_digest(&hash, digest.size(), digest.data());
     kept = {std::string(AsKey(first)), std::string(AsKey(second)), {}};
-    for (std::size_t i = 0; i < kNoHash.size() / 2; ++i) {
-      kept.hash.append({kDigits[digest[i] >> 4], kDigits[digest[i] & 0xf]});
+    for (const std::uint8_t byte : digest) {
+      kept.hash.append({kDigits[byte >> 4], kDigits[byte & 0xf]});
     }
   }
   return kept.hash;
@@ -113,9 +93,8 @@ class Writer {
  public:
   void Put(char letter) { letters_[size_++] = letter; }
   void Put(std::string_view text) {
-    for (const char letter : text) {
-      Put(letter);
-    }
+    CopyFew(letters_.data() + size_, text.data(), text.size());
+    size_ += text.size();
   }
   void PutCount(std::size_t count) {
     const std::size_t counted = std::min(count, kMostCounted);
@@ -148,29 +127,23 @@ void PutAlpn(std::string_view alpn, Writer* writer) {
 
 }  // namespace
 
-Ja4Letters Ja4(const HelloFacts& hello) {
-  Numbers ciphers;
-  Numbers extensions;
-  Numbers signatures;
-  ciphers.Add(hello.ciphers);
-  extensions.Add(hello.extensions);
-  signatures.Add(hello.signatures);
+Ja4Letters Ja4(char transport, ClientHello* hello) {
   Writer ja4;
-  ja4.Put(hello.transport);
-  ja4.Put(VersionWord(hello.version));
-  ja4.Put(hello.has_server_name ? 'd' : 'i');
-  ja4.PutCount(ciphers.size());
-  ja4.PutCount(extensions.size());
-  PutAlpn(hello.first_alpn, &ja4);
+  ja4.Put(transport);
+  ja4.Put(VersionWord(hello->version));
+  ja4.Put(hello->has_server_name ? 'd' : 'i');
+  ja4.PutCount(hello->ciphers.size());
+  ja4.PutCount(hello->extensions.size());
+  PutAlpn(hello->first_alpn, &ja4);
 
-  ciphers.Sort();
+  hello->ciphers.Sort();
   ja4.Put('_');
-  ja4.Put(ShortHash(ciphers.all(), {}));
-  extensions.Drop(kServerName);
-  extensions.Drop(kAlpn);
-  extensions.Sort();
+  ja4.Put(ShortHash(hello->ciphers.all(), {}));
+  hello->extensions.Drop(kServerName);
+  hello->extensions.Drop(kAlpn);
+  hello->extensions.Sort();
   ja4.Put('_');
-  ja4.Put(ShortHash(extensions.all(), signatures.all()));
+  ja4.Put(ShortHash(hello->extensions.all(), hello->signatures.all()));
   return ja4.letters();
 }
 

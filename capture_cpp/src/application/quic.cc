@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "application/cursor.h"
 #include "application/quic_keys.h"
@@ -196,9 +196,12 @@ bool ReadHello(Bytes bytes, const LongPacket& first, Fields* fields) {
 }
 
 void SetVersion(std::uint32_t version, Fields* fields) {
-  std::array<char, 11> text{};
-  std::snprintf(text.data(), text.size(), "0x%08x", version);
-  fields->Set(TextField::kQuicVersion, std::string_view(text.data()));
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::array<char, 10> text{'0', 'x'};
+  for (std::size_t i = 2; i < text.size(); ++i) {
+    text[i] = kDigits[version >> 4 * (text.size() - 1 - i) & 0xf];
+  }
+  fields->Set(TextField::kQuicVersion, std::string_view(text.data(), text.size()));
 }
 
 // Versions of QUIC that cannot be read: drafts, and what Google sent before them.

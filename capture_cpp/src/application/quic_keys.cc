@@ -1,11 +1,11 @@
 #include "application/quic_keys.h"
 
-#include <openssl/evp.h>
+#include <nettle/aes.h>
+#include <nettle/gcm.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
 
 #include <algorithm>
-#include <memory>
-
-#include "application/sha256.h"
 
 namespace weir {
 namespace {
@@ -20,57 +20,39 @@ constexpr std::array kVersions{
     QuicVersion{0xff00001d, 0, kSalt29, "quic key", "quic iv", "quic hp"},  // draft 29
 };
 
-// Ciphers, looked up and set up once for each thread, as that takes longer than their work on a packet.
-class Tools {
+// HKDF with SHA-256 (RFC 5869), whose steps are HMACs: a key serves as many of them as are asked for.
+class Hmac {
  public:
-  static Tools& OfThisThread() {
-    thread_local Tools tools;
-    return tools;
+  using Digest = std::array<std::uint8_t, SHA256_DIGEST_SIZE>;
+
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): the key fills it
+  explicit Hmac(Bytes key) { hmac_sha256_set_key(&state_, key.size(), key.data()); }
+
+  Digest Extract(Bytes message) {
+    Digest digest;
+    hmac_sha256_update(&state_, message.size(), message.data());
+    hmac_sha256_digest(&state_, digest.size(), digest.data());
+    return digest;
   }
 
-  EVP_CIPHER_CTX* block() { return block_.get(); }
-  EVP_CIPHER_CTX* authenticated() { return authenticated_.get(); }
+  // HKDF-Expand-Label of RFC 8446 for at most one digest.
+  template <std::size_t kSize>
+  std::array<std::uint8_t, kSize> Expand(std::string_view label) {
+    static_assert(kSize <= SHA256_DIGEST_SIZE);
+    constexpr std::string_view kPrefix = "tls13 ";
+    const std::array<char, 3> sizes{0, static_cast<char>(kSize), static_cast<char>(kPrefix.size() + label.size())};
+    constexpr std::array<char, 2> kEnd{0, 1};
+    for (const std::string_view part : {std::string_view(sizes.data(), sizes.size()), kPrefix, label, std::string_view(kEnd.data(), kEnd.size())}) {
+      hmac_sha256_update(&state_, part.size(), reinterpret_cast<const std::uint8_t*>(part.data()));
+    }
+    std::array<std::uint8_t, kSize> expanded;
+    hmac_sha256_digest(&state_, expanded.size(), expanded.data());
+    return expanded;
+  }
 
  private:
-  struct Free {
-    void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-  };
-
-  Tools() {
-    EVP_EncryptInit_ex2(block_.get(), EVP_aes_128_ecb(), nullptr, nullptr, nullptr);
-    EVP_DecryptInit_ex2(authenticated_.get(), EVP_aes_128_gcm(), nullptr, nullptr, nullptr);
-  }
-
-  std::unique_ptr<EVP_CIPHER_CTX, Free> block_{EVP_CIPHER_CTX_new()};
-  std::unique_ptr<EVP_CIPHER_CTX, Free> authenticated_{EVP_CIPHER_CTX_new()};
+  hmac_sha256_ctx state_;
 };
-
-// RFC 2104; keys here are never longer than a block.
-Digest HmacSha256(Bytes key, Bytes message) {
-  constexpr std::size_t kBlockBytes = 64;
-  std::array<std::uint8_t, kBlockBytes> inner;
-  std::array<std::uint8_t, kBlockBytes> outer;
-  inner.fill(0x36);
-  outer.fill(0x5c);
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    inner[i] ^= key[i];
-    outer[i] ^= key[i];
-  }
-  return Sha256(outer, Sha256(inner, message));
-}
-
-// HKDF-Expand-Label of RFC 8446 for at most one digest.
-template <std::size_t kSize>
-std::array<std::uint8_t, kSize> Expand(const Digest& secret, std::string_view label) {
-  static_assert(kSize <= std::tuple_size_v<Digest>);
-  constexpr std::string_view kPrefix = "tls13 ";
-  std::string info{'\0', static_cast<char>(kSize), static_cast<char>(kPrefix.size() + label.size())};
-  info.append(kPrefix).append(label).append({'\0', '\x01'});
-  const Digest digest = HmacSha256(secret, {reinterpret_cast<const std::uint8_t*>(info.data()), info.size()});
-  std::array<std::uint8_t, kSize> expanded;
-  std::copy_n(digest.begin(), kSize, expanded.begin());
-  return expanded;
-}
 
 }  // namespace
 
@@ -80,18 +62,17 @@ const QuicVersion* FindQuicVersion(std::uint32_t number) {
 }
 
 QuicKeys::QuicKeys(const QuicVersion& version, Bytes connection_id) {
-  const Digest client = Expand<32>(HmacSha256(version.salt, connection_id), "client in");
-  key_ = Expand<16>(client, version.key_label);
-  iv_ = Expand<12>(client, version.iv_label);
-  protection_ = Expand<16>(client, version.protection_label);
+  Hmac client(Hmac(Hmac(version.salt).Extract(connection_id)).Expand<SHA256_DIGEST_SIZE>("client in"));
+  key_ = client.Expand<AES128_KEY_SIZE>(version.key_label);
+  iv_ = client.Expand<GCM_IV_SIZE>(version.iv_label);
+  protection_ = client.Expand<AES128_KEY_SIZE>(version.protection_label);
 }
 
 std::array<std::uint8_t, 5> QuicKeys::Mask(Bytes sample) const {
-  std::array<std::uint8_t, 2 * kSampleBytes> block{};
-  int size = 0;
-  EVP_CIPHER_CTX* cipher = Tools::OfThisThread().block();
-  EVP_EncryptInit_ex2(cipher, nullptr, protection_.data(), nullptr, nullptr);
-  EVP_EncryptUpdate(cipher, block.data(), &size, sample.data(), static_cast<int>(kSampleBytes));
+  aes128_ctx cipher;
+  std::array<std::uint8_t, AES_BLOCK_SIZE> block;
+  aes128_set_encrypt_key(&cipher, protection_.data());
+  aes128_encrypt(&cipher, block.size(), block.data(), sample.data());
   std::array<std::uint8_t, 5> mask;
   std::copy_n(block.begin(), mask.size(), mask.begin());
   return mask;
@@ -101,22 +82,20 @@ bool QuicKeys::Open(std::uint32_t packet_number, Bytes header, Bytes sealed, std
   if (sealed.size() < kTagBytes) {
     return false;
   }
-  std::array<std::uint8_t, 12> nonce = iv_;
+  std::array<std::uint8_t, GCM_IV_SIZE> nonce = iv_;
   for (std::size_t i = 0; i < sizeof packet_number; ++i) {
     nonce[nonce.size() - 1 - i] ^= static_cast<std::uint8_t>(packet_number >> 8 * i);
   }
   const Bytes text = sealed.first(sealed.size() - kTagBytes);
-  std::array<std::uint8_t, kTagBytes> tag;
-  std::copy(sealed.end() - kTagBytes, sealed.end(), tag.begin());
   plain->resize(text.size());
-  auto* out = reinterpret_cast<std::uint8_t*>(plain->data());
-  int size = 0;
-  EVP_CIPHER_CTX* cipher = Tools::OfThisThread().authenticated();
-  return EVP_DecryptInit_ex2(cipher, nullptr, key_.data(), nonce.data(), nullptr) == 1 &&
-         EVP_DecryptUpdate(cipher, nullptr, &size, header.data(), static_cast<int>(header.size())) == 1 &&
-         EVP_DecryptUpdate(cipher, out, &size, text.data(), static_cast<int>(text.size())) == 1 &&
-         EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, static_cast<int>(tag.size()), tag.data()) == 1 &&
-         EVP_DecryptFinal_ex(cipher, out + size, &size) == 1;
+  gcm_aes128_ctx cipher;  // NOLINT(cppcoreguidelines-pro-type-member-init): the key fills it
+  std::array<std::uint8_t, kTagBytes> tag;
+  gcm_aes128_set_key(&cipher, key_.data());
+  gcm_aes128_set_iv(&cipher, nonce.size(), nonce.data());
+  gcm_aes128_update(&cipher, header.size(), header.data());
+  gcm_aes128_decrypt(&cipher, text.size(), reinterpret_cast<std::uint8_t*>(plain->data()), text.data());
+  gcm_aes128_digest(&cipher, tag.size(), tag.data());
+  return memeql_sec(tag.data(), sealed.last(kTagBytes).data(), tag.size()) != 0;
 }
 
 }  // namespace weir

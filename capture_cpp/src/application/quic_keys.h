@@ -1,5 +1,5 @@
 // The keys of QUIC's first packets, which anybody on the way can derive (RFC 9001, section 5.2;
-// RFC 9369 for version 2). Hash and cipher are libcrypto's.
+// RFC 9369 for version 2). Hash and ciphers are Nettle's.
 #pragma once
 
 #include <array>

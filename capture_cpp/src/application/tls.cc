@@ -41,29 +41,11 @@ void SetVersion(std::uint16_t version, Fields* fields) {
   }
 }
 
-// A list of numbers of 16 bits; longer ones than any client sends are cut.
-// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what was added is read
-class Numbers {
- public:
-  // Begins anew, with the list of these bytes; in place, as a copy would move all there is room for.
-  void Read(Bytes bytes) {
-    size_ = 0;
-    for (std::size_t at = 0; at + 2 <= bytes.size(); at += 2) {
-      Add(ReadBig16(bytes, at));
-    }
+void AddAll(Bytes bytes, Offered* numbers) {
+  for (std::size_t at = 0; at + 2 <= bytes.size(); at += 2) {
+    numbers->Add(ReadBig16(bytes, at));
   }
-  void Add(std::uint16_t number) {
-    if (size_ < numbers_.size()) {
-      numbers_[size_++] = number;
-    }
-  }
-  std::span<const std::uint16_t> all() const { return {numbers_.data(), size_}; }
-
- private:
-  static constexpr std::size_t kMost = 512;
-  std::array<std::uint16_t, kMost> numbers_;
-  std::size_t size_ = 0;
-};
+}
 
 // The first name of type host_name (RFC 6066).
 std::string_view HostName(Bytes extension) {
@@ -93,27 +75,21 @@ std::string Alpn(Bytes extension, std::string_view* first) {
 // Also of versions that nobody knows, as JA4 has it.
 std::uint16_t HighestOffered(Bytes extension) {
   Cursor list(extension);
-  Numbers versions;
-  versions.Read(list.Take(list.Take8()));
+  Cursor versions(list.Take(list.Take8()));
   std::uint16_t highest = 0;
-  for (const std::uint16_t version : versions.all()) {
+  while (!versions.is_empty() && versions.is_good()) {
+    const std::uint16_t version = versions.Take16();
     highest = IsGrease(version) ? highest : std::max(highest, version);
   }
   return highest;
 }
 
-struct Hello {
-  std::uint16_t version = 0;
-  std::string_view server_name;
+struct Names {
+  std::string_view server;
   std::string alpn;
-  std::string_view first_alpn;
-  bool has_server_name = false;
-  Numbers ciphers;
-  Numbers extensions;
-  Numbers signatures;
 };
 
-bool ReadExtensions(Bytes bytes, Hello* hello) {
+bool ReadExtensions(Bytes bytes, ClientHello* hello, Names* names) {
   Cursor cursor(bytes);
   while (!cursor.is_empty()) {
     const std::uint16_t type = cursor.Take16();
@@ -124,14 +100,14 @@ bool ReadExtensions(Bytes bytes, Hello* hello) {
     hello->extensions.Add(type);
     if (type == kServerName) {
       hello->has_server_name = true;
-      hello->server_name = HostName(extension);
+      names->server = HostName(extension);
     } else if (type == kAlpn) {
-      hello->alpn = Alpn(extension, &hello->first_alpn);
+      names->alpn = Alpn(extension, &hello->first_alpn);
     } else if (type == kSupportedVersions) {
       hello->version = std::max(hello->version, HighestOffered(extension));
     } else if (type == kSignatureAlgorithms) {
       Cursor list(extension);
-      hello->signatures.Read(list.Take(list.Take16()));
+      AddAll(list.Take(list.Take16()), &hello->signatures);
     }
   }
   return true;
@@ -191,25 +167,26 @@ Bytes BehindAlerts(Bytes bytes) {
 
 bool ReadClientHello(Bytes body, char transport, Fields* fields) {
   Cursor cursor(body);
-  Hello hello;
+  ClientHello hello;
   const std::uint16_t legacy_version = cursor.Take16();
   cursor.Skip(kRandomBytes);
   cursor.Skip(cursor.Take8());
-  hello.ciphers.Read(cursor.Take(cursor.Take16()));
+  const Bytes ciphers = cursor.Take(cursor.Take16());
   cursor.Skip(cursor.Take8());
-  if (!cursor.is_good() || hello.ciphers.all().empty()) {
+  if (!cursor.is_good() || ciphers.size() < 2) {
     return false;
   }
   // SSL 3.0 ended here.
   const Bytes extensions = cursor.is_empty() ? Bytes() : cursor.Take(cursor.Take16());
-  if (!cursor.is_good() || !ReadExtensions(extensions, &hello)) {
+  Names names;
+  if (!cursor.is_good() || !ReadExtensions(extensions, &hello, &names)) {
     return false;
   }
+  AddAll(ciphers, &hello.ciphers);
   hello.version = hello.version == 0 ? legacy_version : hello.version;
-  fields->Set(TextField::kTlsSni, hello.server_name);
-  fields->Set(TextField::kTlsAlpn, hello.alpn);
-  const Ja4Letters ja4 =
-      Ja4({transport, hello.version, hello.has_server_name, hello.first_alpn, hello.ciphers.all(), hello.extensions.all(), hello.signatures.all()});
+  fields->Set(TextField::kTlsSni, names.server);
+  fields->Set(TextField::kTlsAlpn, names.alpn);
+  const Ja4Letters ja4 = Ja4(transport, &hello);
   fields->Set(TextField::kTlsJa4, std::string_view(ja4.data(), ja4.size()));
   return true;
 }

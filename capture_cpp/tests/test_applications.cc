@@ -98,7 +98,31 @@ TEST(FieldsPool, GivesEmptyFieldsAndTakesNoMoreThanItHasRoomFor) {
   EXPECT_THROW(pool.Take(), std::bad_alloc);
   first.reset();
   const FieldsPool::Handle again = pool.Take();
-  EXPECT_EQ(again->said(), 0u);
+  EXPECT_FALSE(again->Has(TextField::kApp));
+}
+
+// What has no room inside is kept as well, whatever comes when.
+TEST(Fields, KeepMoreThanTheyHaveRoomFor) {
+  const auto text_of = [](std::size_t field) { return std::string(7 + 13 * field, static_cast<char>('a' + field)); };
+  Fields fields;
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t field = 0; field < kTextFields; ++field) {
+      fields.Set(static_cast<TextField>(field), text_of(field));
+    }
+    for (std::size_t field = 0; field < kNumberFields; ++field) {
+      fields.Set(static_cast<NumberField>(field), static_cast<std::int32_t>(100'000 * field));
+    }
+    for (std::size_t field = 0; field < kTextFields; ++field) {
+      EXPECT_EQ(fields.Text(static_cast<TextField>(field)), text_of(field).substr(0, Fields::kLongestText));
+    }
+    for (std::size_t field = 0; field < kNumberFields; ++field) {
+      EXPECT_EQ(fields.Number(static_cast<NumberField>(field)), static_cast<std::int32_t>(100'000 * field));
+    }
+    EXPECT_GT(fields.bytes(), sizeof(Fields));
+    fields.Clear();
+    EXPECT_FALSE(fields.Has(TextField::kApp));
+    EXPECT_EQ(fields.bytes(), sizeof(Fields));
+  }
 }
 
 TEST(Fields, KeepWhatWasSaidFirst) {

@@ -82,6 +82,9 @@ Applications::State* Applications::StateOf(std::uint32_t* index) {
     }
     *index = free_.back();
     free_.pop_back();
+    if (!free_.empty()) {
+      Prefetch(free_.back());  // the next one, which may have been left long ago
+    }
   }
   return &states_[*index];
 }

@@ -37,7 +37,7 @@ class Name {
     if (size_ > 0) {
       letters_[size_++] = '.';
     }
-    std::ranges::copy(label, letters_.begin() + static_cast<std::ptrdiff_t>(size_));
+    CopyFew(letters_.data() + size_, label.data(), label.size());
     size_ += label.size();
   }
   std::string_view text() const { return {letters_.data(), size_}; }

@@ -1,6 +1,8 @@
 #include "application/fields.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 namespace weir {
 namespace {
@@ -55,6 +57,22 @@ std::string_view Escape(Bytes text, SafeText* out) {
 
 }  // namespace
 
+void Fields::Append(Code code, std::string_view value) {
+  said_ |= 1u << code;
+  const std::array<char, kHeadBytes> head{static_cast<char>(code), static_cast<char>(value.size())};
+  if (kHeadBytes + value.size() <= kRoom - used_) [[likely]] {
+    char* end = room_.data() + used_;
+    std::memcpy(end, head.data(), kHeadBytes);
+    CopyFew(end + kHeadBytes, value.data(), value.size());
+    used_ = static_cast<std::uint16_t>(used_ + kHeadBytes + value.size());
+    return;
+  }
+  if (more_ == nullptr) {
+    more_ = std::make_unique<std::string>();
+  }
+  more_->append(head.data(), kHeadBytes).append(value);
+}
+
 void Fields::Set(TextField field, Bytes text) {
   if (text.empty() || Has(field)) {
     return;
@@ -63,40 +81,35 @@ void Fields::Set(TextField field, Bytes text) {
   const std::string_view letters = IsPlain(text)
                                        ? std::string_view(reinterpret_cast<const char*>(text.data()), std::min(text.size(), kLongestText))
                                        : Escape(text, &safe);
-  const bool has_room = letters.size() <= kRoom - used_;
-  std::size_t begin = used_;
-  if (has_room) {
-    std::ranges::copy(letters, texts_.begin() + used_);
-    used_ = static_cast<std::uint16_t>(used_ + letters.size());
-  } else {
-    if (more_ == nullptr) {
-      more_ = std::make_unique<std::string>();
-    }
-    begin = kRoom + more_->size();
-    more_->append(letters);
-  }
-  said_ |= 1u << static_cast<unsigned>(field);
-  places_[static_cast<std::size_t>(field)] = {static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(letters.size())};
+  Append(CodeOf(field), letters);
 }
 
 void Fields::Set(TextField field, std::string_view text) { Set(field, Bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size())); }
+
+void Fields::Set(NumberField field, std::int32_t number) {
+  if (!IsSaid(CodeOf(field))) {
+    std::array<char, sizeof number> value;
+    std::memcpy(value.data(), &number, sizeof number);
+    Append(CodeOf(field), {value.data(), value.size()});
+  }
+}
 
 void Fields::Clear() {
   said_ = 0;
   used_ = 0;
   more_.reset();
-  numbers_.fill(kUnsaid);
 }
 
 std::string_view Fields::Text(TextField field) const {
-  if (!Has(field)) {
-    return {};
-  }
-  const Place place = places_[static_cast<std::size_t>(field)];
-  if (place.begin < kRoom) {
-    return {texts_.data() + place.begin, place.size};
-  }
-  return std::string_view(*more_).substr(place.begin - kRoom, place.size);
+  std::string_view found;
+  Visit([&](TextField each, std::string_view text) { found = each == field ? text : found; }, [](NumberField, std::int32_t) {});
+  return found;
+}
+
+std::int32_t Fields::Number(NumberField field) const {
+  std::int32_t found = kUnsaid;
+  Visit([](TextField, std::string_view) {}, [&](NumberField each, std::int32_t number) { found = each == field ? number : found; });
+  return found;
 }
 
 }  // namespace weir

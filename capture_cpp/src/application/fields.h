@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,14 +53,13 @@ enum class NumberField : std::uint8_t {
 inline constexpr std::size_t kNumberFields = 8;
 inline constexpr std::int32_t kUnsaid = -1;
 
-// In the order in which it is touched, line by line of the cache: few fields, and short ones, are the rule.
+// One behind the other, in the order in which they were said: most conversations say little, so what is known of one lies in a
+// line or two of the cache.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what was said is read
 class alignas(kCacheLine) Fields {
  public:
   // A text longer than this is cut; escapes count with all their letters.
   static constexpr std::size_t kLongestText = 255;
-
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): it fills them
-  Fields() { numbers_.fill(kUnsaid); }
 
   // Keeps the text unless the field has one. As packets are written by strangers, only printable
   // ASCII stays as it is; any other byte becomes \xNN, and a backslash \\.
@@ -67,19 +67,34 @@ class alignas(kCacheLine) Fields {
   void Set(TextField field, std::string_view text);
 
   // Keeps the number unless the field has one.
-  void Set(NumberField field, std::int32_t number) {
-    std::int32_t& kept = numbers_[static_cast<std::size_t>(field)];
-    kept = kept == kUnsaid ? number : kept;
+  void Set(NumberField field, std::int32_t number);
+
+  bool Has(TextField field) const { return IsSaid(CodeOf(field)); }
+  std::string_view Text(TextField field) const;
+  std::int32_t Number(NumberField field) const;
+
+  // Shows all texts to `take_text(field, text)` and all numbers to `take_number(field, number)`.
+  template <typename TakeText, typename TakeNumber>
+  void Visit(TakeText take_text, TakeNumber take_number) const {
+    const auto show = [&](std::string_view said) {
+      while (!said.empty()) {
+        const auto code = static_cast<Code>(said[0]);
+        const std::string_view value = said.substr(kHeadBytes, static_cast<std::uint8_t>(said[1]));
+        said.remove_prefix(kHeadBytes + value.size());
+        if (code < kTextFields) {
+          take_text(static_cast<TextField>(code), value);
+        } else {
+          take_number(static_cast<NumberField>(code - kTextFields), AsNumber(value));
+        }
+      }
+    };
+    show({room_.data(), used_});
+    if (more_ != nullptr) [[unlikely]] {
+      show(*more_);
+    }
   }
 
-  bool Has(TextField field) const { return (said_ >> static_cast<unsigned>(field) & 1) != 0; }
-  std::string_view Text(TextField field) const;
-  std::int32_t Number(NumberField field) const { return numbers_[static_cast<std::size_t>(field)]; }
-
-  // One bit for each text field that has one.
-  std::uint32_t said() const { return said_; }
-
-  // Forgets everything, and gives back the memory of texts that had no room inside.
+  // Forgets everything, and gives back the memory of what had no room inside.
   void Clear();
 
   // Memory held, this object included.
@@ -87,26 +102,34 @@ class alignas(kCacheLine) Fields {
 
   // Asks for the memory that most conversations use of it.
   void Prefetch() const {
-    for (std::size_t at = 0; at < 4 * kCacheLine; at += kCacheLine) {
-      PrefetchLine(reinterpret_cast<const char*>(this) + at);
-    }
+    PrefetchLine(this);
+    PrefetchLine(reinterpret_cast<const char*>(this) + kCacheLine);
   }
 
  private:
-  static constexpr std::size_t kRoom = 192;  // for the texts of most conversations
+  // Of a field: texts come first, numbers behind them.
+  using Code = std::uint8_t;
+  static constexpr Code CodeOf(TextField field) { return static_cast<Code>(field); }
+  static constexpr Code CodeOf(NumberField field) { return static_cast<Code>(kTextFields + static_cast<std::size_t>(field)); }
+  static_assert(kTextFields + kNumberFields <= 32);
 
-  struct Place {
-    std::uint16_t begin;  // from kRoom on in more_
-    std::uint16_t size;
-  };
+  static constexpr std::size_t kHeadBytes = 2;  // of what was said: its code, and how many bytes follow
+  static constexpr std::size_t kRoom = 240;     // for what most conversations say
 
-  std::uint32_t said_ = 0;
-  std::uint16_t used_ = 0;  // of texts_
-  std::unique_ptr<std::string> more_;  // texts for which there was no room
-  std::array<std::int32_t, kNumberFields> numbers_;
-  std::array<Place, kTextFields> places_;  // of those that were said
-  std::array<char, kRoom> texts_;          // one behind the other
+  static std::int32_t AsNumber(std::string_view value) {
+    std::int32_t number = kUnsaid;
+    std::memcpy(&number, value.data(), sizeof number);
+    return number;
+  }
+
+  bool IsSaid(Code code) const { return (said_ >> code & 1) != 0; }
+  void Append(Code code, std::string_view value);
+
+  std::uint32_t said_ = 0;  // one bit for each code
+  std::uint16_t used_ = 0;  // of room_
+  std::unique_ptr<std::string> more_;  // what had no room
+  std::array<char, kRoom> room_;
 };
-static_assert(sizeof(Fields) == 5 * kCacheLine);
+static_assert(sizeof(Fields) == 4 * kCacheLine);
 
 }  // namespace weir

@@ -25,7 +25,7 @@ FieldsPool::Handle FieldsPool::Take() {
   if (used_ == most_) {
     throw std::bad_alloc();
   }
-  return Handle(new (&fields_[used_++]) Fields(), {this});
+  return Handle(new (&fields_[used_++]) Fields, {this});
 }
 
 }  // namespace weir

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bytes.h"
 #include "columns/flow_row.h"
 #include "columns/flow_text.h"
 
@@ -160,16 +161,8 @@ void FlowColumns::Flush() {
 
 void FlowColumns::AppendFields(const Fields& fields) {
   const std::size_t row = static_cast<std::size_t>(batch_->rows) + tile_rows_ - 1;
-  for (std::uint32_t left = fields.said(); left != 0; left &= left - 1) {
-    const auto field = static_cast<TextField>(std::countr_zero(left));
-    AppendText(field, fields.Text(field), row);
-  }
-  for (std::size_t i = 0; i < kNumberFields; ++i) {
-    const auto field = static_cast<NumberField>(i);
-    if (const std::int32_t number = fields.Number(field); number != kUnsaid) {
-      AppendNumber(field, number, row);
-    }
-  }
+  fields.Visit([&](TextField field, std::string_view text) { AppendText(field, text, row); },
+               [&](NumberField field, std::int32_t number) { AppendNumber(field, number, row); });
 }
 
 // Most rows say nothing in most fields, so those that do not are caught up with when one does, or
@@ -180,7 +173,7 @@ void FlowColumns::AppendText(TextField field, std::string_view text, std::size_t
     RefuseText();
   }
   FillTexts(row, column);
-  std::memcpy(column->values.Extend(text.size()), text.data(), text.size());
+  CopyFew(column->values.Extend(text.size()), text.data(), text.size());
   column->offsets.Append(static_cast<std::int32_t>(column->values.size()));
 }
 

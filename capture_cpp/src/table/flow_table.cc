@@ -308,15 +308,7 @@ TcpStream FlowTable::StreamUntilNow(std::uint32_t slot) const {
 
 // TCP: how far a later packet's payload lies ahead of what is expected of its side, or behind where that is negative.
 std::int32_t FlowTable::Ahead(std::uint32_t slot, const Packet& packet, std::size_t side) const {
-  const FlowHead& head = heads_[slot];
-  if (packet.key.protocol != kProtocolTcp) {
-    return 0;
-  }
-  if (head.HasRecord()) {
-    return BytesAhead(FirstSequence(packet), side, records_[head.record].stream);
-  }
-  const FirstPacket& first = firsts_[slot];
-  return BytesAhead(FirstSequence(packet), side, StreamOf(first.tcp_flags, first.sequence, first.payload, first.window));
+  return packet.key.protocol == kProtocolTcp ? BytesAhead(FirstSequence(packet), side, StreamUntilNow(slot)) : 0;
 }
 
 // Packets of a side before the one at hand, where that is not known to be the first or second of its flow.
@@ -396,19 +388,24 @@ FlowRecord& FlowTable::RecordOf(std::uint32_t slot) {
 }
 
 // Reads the packet's payload where that is wanted: its entropy, if it is the first of its side, or 0.
-// Inlined, as it is asked for every packet and most have nothing to read.
 [[gnu::always_inline]] inline std::uint16_t FlowTable::Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool is_first, bool has_payload) {
-  if (!reads_payload_ || packet.captured.empty()) {
+  return reads_payload_ && !packet.captured.empty() ? HearOut(slot, packet, side, is_first, has_payload) : std::uint16_t{0};
+}
+
+std::uint16_t FlowTable::HearOut(std::uint32_t slot, const Packet& packet, std::size_t side, bool is_first, bool has_payload) {
+  const bool is_wanted = !has_payload || (heads_[slot].listens >> side & 1) != 0;
+  if (!is_wanted && keeper_.is_idle()) {
     return 0;
   }
+  const std::int32_t ahead = is_first ? 0 : Ahead(slot, packet, side);
   if (!keeper_.is_idle()) {
-    keeper_.Add(slot, packet, side, is_first ? 0 : Ahead(slot, packet, side));
+    keeper_.Add(slot, packet, side, ahead);
   }
   if (!settings_.parse_applications) {
     return 0;
   }
-  if (!has_payload || (heads_[slot].listens >> side & 1) != 0) {
-    Listen(slot, packet, side, is_first ? 0 : Ahead(slot, packet, side));
+  if (is_wanted) {
+    Listen(slot, packet, side, ahead);
   }
   return has_payload ? std::uint16_t{0} : EntropyOf(packet.captured);
 }

@@ -76,6 +76,7 @@ class FlowTable {
   std::uint32_t TakeRecord();
   FlowRecord& RecordOf(std::uint32_t slot);
   std::uint16_t Hear(std::uint32_t slot, const Packet& packet, std::size_t side, bool is_first, bool has_payload);
+  std::uint16_t HearOut(std::uint32_t slot, const Packet& packet, std::size_t side, bool is_first, bool has_payload);
   std::int32_t Ahead(std::uint32_t slot, const Packet& packet, std::size_t side) const;
   std::uint32_t PacketsOf(std::uint32_t slot, std::size_t side) const;
   void Listen(std::uint32_t slot, const Packet& packet, std::size_t side, std::int32_t ahead);

@@ -164,7 +164,7 @@ def run_reader(cable: Cable, reader: Reader, folder: Path, load: list[object], s
 
 def say(figure: str, what: str, value: float, unit: str, target: float | None, met: bool | None, **details: Any) -> bool:
     """Print one figure; whether nothing is wrong with it."""
-    line = {"id": figure, "what": what, "value": round(value, 3), "unit": unit, "target": target, "met": met, "details": details}
+    line = {"id": figure, "what": what, "value": value, "unit": unit, "target": target, "met": met, "details": details}
     print(json.dumps(line), flush=True)
     return met is not False
 

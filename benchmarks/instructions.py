@@ -3,7 +3,7 @@
 python benchmarks/instructions.py           counts them and says how far they are from capture_cpp/bench/instructions.json
 python benchmarks/instructions.py --write   writes them there, after a change that is worth its price
 
-Payload is not read for it: what OpenSSL spends there depends on the processor.
+Payload is not read for it: what Nettle spends there depends on the processor.
 
 Counted by valgrind on the captures of captures.py, from packet 10,000 to 100,000, so that what a start costs is left out. The
 same program gives the same number everywhere: valgrind hides all vectors beyond AVX2, and string functions of the C library,

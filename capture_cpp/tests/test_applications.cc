@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "application/digest.h"
 #include "application/dns.h"
 #include "application/http.h"
 #include "application/ja4.h"
@@ -299,6 +302,33 @@ TEST(Ja4, CutsListsThatNoClientSends) {
   EXPECT_EQ(offered.size(), 512u);
   offered.Drop(7);
   EXPECT_EQ(offered.size(), 0u);
+}
+
+// As it was before, and as it is with others: a stranger may send an extension twice.
+TEST(Tls, TakesTheLastOfSeveralListsOfSignatures) {
+  const auto ja4_of = [](const Octets& extensions) {
+    Fields fields;
+    EXPECT_EQ(ParseTls(Of(Hello(1, Joined({{3, 3}, Octets(32, 9), {0}, Sized(2, {0x13, 0x01}), {1, 0}, Sized(2, extensions)})), false, 443), &fields), Verdict::kDone);
+    return std::string(fields.Text(TextField::kTlsJa4));
+  };
+  const Octets first{0, 13, 0, 4, 0, 2, 4, 3};
+  const Octets last{0, 13, 0, 4, 0, 2, 8, 4};
+  const std::string both = ja4_of(Joined({first, last}));
+  EXPECT_EQ(both, ja4_of(Joined({last, last})));
+  EXPECT_NE(both, ja4_of(Joined({last, first})));
+}
+
+// Nettle 3 asks for the length of a digest, Nettle 4 does not.
+TEST(Digest, IsTakenFromEitherVersionOfNettle) {
+  struct Context {
+    std::uint8_t byte;
+  };
+  std::array<std::uint8_t, 4> digest{};
+  Context context{7};
+  TakeDigest([](Context* from, std::size_t size, std::uint8_t* to) { std::memset(to, from->byte, size); }, &context, &digest);
+  EXPECT_EQ(digest, (std::array<std::uint8_t, 4>{7, 7, 7, 7}));
+  TakeDigest([](Context* from, std::uint8_t* to) { to[3] = from->byte + 1; }, &context, &digest);
+  EXPECT_EQ(digest, (std::array<std::uint8_t, 4>{7, 7, 7, 8}));
 }
 
 TEST(Tls, TellsWhatTheClientAsksForAndTheServerChose) {

@@ -58,19 +58,20 @@ std::string_view Escape(Bytes text, SafeText* out) {
 }  // namespace
 
 void Fields::Append(Code code, std::string_view value) {
-  said_ |= 1u << code;
   const std::array<char, kHeadBytes> head{static_cast<char>(code), static_cast<char>(value.size())};
   if (kHeadBytes + value.size() <= kRoom - used_) [[likely]] {
     char* end = room_.data() + used_;
     std::memcpy(end, head.data(), kHeadBytes);
     CopyFew(end + kHeadBytes, value.data(), value.size());
     used_ = static_cast<std::uint16_t>(used_ + kHeadBytes + value.size());
-    return;
+  } else {
+    if (more_ == nullptr) {
+      more_ = std::make_unique<std::string>();
+    }
+    more_->reserve(more_->size() + kHeadBytes + value.size());  // all of it, or where memory is short nothing
+    more_->append(head.data(), kHeadBytes).append(value);
   }
-  if (more_ == nullptr) {
-    more_ = std::make_unique<std::string>();
-  }
-  more_->append(head.data(), kHeadBytes).append(value);
+  said_ |= 1u << code;
 }
 
 void Fields::Set(TextField field, Bytes text) {

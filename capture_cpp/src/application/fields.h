@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -118,6 +119,7 @@ class alignas(kCacheLine) Fields {
 
   static std::int32_t AsNumber(std::string_view value) {
     std::int32_t number = kUnsaid;
+    assert(value.size() == sizeof number);
     std::memcpy(&number, value.data(), sizeof number);
     return number;
   }

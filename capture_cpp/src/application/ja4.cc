@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "application/digest.h"
 #include "bytes.h"
 
 namespace weir {
@@ -46,7 +47,7 @@ std::string_view ShortHash(std::span<const std::uint16_t> first, std::span<const
   Known& kept = known[(std::hash<std::string_view>()(AsKey(first)) + std::hash<std::string_view>()(AsKey(second))) % kKept];
   if (kept.hash.empty() || kept.first != AsKey(first) || kept.second != AsKey(second)) {
     constexpr std::uint8_t kBetween = '_';
-    std::array<std::uint8_t, kNoHash.size() / 2> digest;
+    std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest;
     sha256_ctx hash;  // NOLINT(cppcoreguidelines-pro-type-member-init): the next line does
     sha256_init(&hash);
     AddList(first, &hash);
@@ -54,9 +55,9 @@ std::string_view ShortHash(std::span<const std::uint16_t> first, std::span<const
       sha256_update(&hash, 1, &kBetween);
       AddList(second, &hash);
     }
-    sha256_digest(&hash, digest.size(), digest.data());
+    TakeDigest(&sha256_digest, &hash, &digest);
     kept = {std::string(AsKey(first)), std::string(AsKey(second)), {}};
-    for (const std::uint8_t byte : digest) {
+    for (const std::uint8_t byte : std::span(digest).first(kNoHash.size() / 2)) {
       kept.hash.append({kDigits[byte >> 4], kDigits[byte & 0xf]});
     }
   }

@@ -24,6 +24,7 @@ class Offered {
       size_ += IsGrease(number) ? 0 : 1;
     }
   }
+  void Clear() { size_ = 0; }
   void Drop(std::uint16_t unwanted) { size_ -= std::ranges::remove(kept(), unwanted).size(); }
   void Sort() { std::ranges::sort(kept()); }
 
@@ -51,7 +52,7 @@ struct ClientHello {
 // Always of this length.
 inline constexpr std::size_t kJa4Letters = 36;
 using Ja4Letters = std::array<char, kJa4Letters>;
-// 't' for TCP, 'q' for QUIC. Sorts what was offered.
+// 't' for TCP, 'q' for QUIC. Sorts ciphers and extensions, and takes those of the name and of ALPN out.
 Ja4Letters Ja4(char transport, ClientHello* hello);
 
 }  // namespace weir

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "application/digest.h"
+
 namespace weir {
 namespace {
 
@@ -29,10 +31,8 @@ class Hmac {
   explicit Hmac(Bytes key) { hmac_sha256_set_key(&state_, key.size(), key.data()); }
 
   Digest Extract(Bytes message) {
-    Digest digest;
     hmac_sha256_update(&state_, message.size(), message.data());
-    hmac_sha256_digest(&state_, digest.size(), digest.data());
-    return digest;
+    return Take();
   }
 
   // HKDF-Expand-Label of RFC 8446 for at most one digest.
@@ -46,11 +46,18 @@ class Hmac {
       hmac_sha256_update(&state_, part.size(), reinterpret_cast<const std::uint8_t*>(part.data()));
     }
     std::array<std::uint8_t, kSize> expanded;
-    hmac_sha256_digest(&state_, expanded.size(), expanded.data());
+    std::ranges::copy_n(Take().begin(), kSize, expanded.begin());
     return expanded;
   }
 
  private:
+  // Afterwards the state is as the key left it.
+  Digest Take() {
+    Digest digest;
+    TakeDigest(&hmac_sha256_digest, &state_, &digest);
+    return digest;
+  }
+
   hmac_sha256_ctx state_;
 };
 
@@ -89,12 +96,13 @@ bool QuicKeys::Open(std::uint32_t packet_number, Bytes header, Bytes sealed, std
   const Bytes text = sealed.first(sealed.size() - kTagBytes);
   plain->resize(text.size());
   gcm_aes128_ctx cipher;  // NOLINT(cppcoreguidelines-pro-type-member-init): the key fills it
-  std::array<std::uint8_t, kTagBytes> tag;
+  std::array<std::uint8_t, GCM_DIGEST_SIZE> tag;
   gcm_aes128_set_key(&cipher, key_.data());
   gcm_aes128_set_iv(&cipher, nonce.size(), nonce.data());
   gcm_aes128_update(&cipher, header.size(), header.data());
   gcm_aes128_decrypt(&cipher, text.size(), reinterpret_cast<std::uint8_t*>(plain->data()), text.data());
-  gcm_aes128_digest(&cipher, tag.size(), tag.data());
+  TakeDigest(&gcm_aes128_digest, &cipher, &tag);
+  static_assert(kTagBytes == GCM_DIGEST_SIZE);
   return memeql_sec(tag.data(), sealed.last(kTagBytes).data(), tag.size()) != 0;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -107,6 +106,7 @@ bool ReadExtensions(Bytes bytes, ClientHello* hello, Names* names) {
       hello->version = std::max(hello->version, HighestOffered(extension));
     } else if (type == kSignatureAlgorithms) {
       Cursor list(extension);
+      hello->signatures.Clear();  // of several, the last one counts
       AddAll(list.Take(list.Take16()), &hello->signatures);
     }
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "flows/encoder.h"
+#include "hex.h"
 
 namespace weir::sensor {
 namespace {
@@ -36,15 +37,13 @@ std::size_t SequenceBytes(std::string_view text) {
 }
 
 void AppendEscaped(unsigned char letter, std::string* out) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   if (letter == '"' || letter == '\\') {
     *out += '\\';
     *out += static_cast<char>(letter);
     return;
   }
   *out += "\\u00";
-  *out += kDigits[letter >> 4];
-  *out += kDigits[letter & 0xf];
+  out->append(HexDigits<2>(letter).data(), 2);
 }
 
 void AppendText(std::string_view text, std::string* out) {

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "hex.h"
+
 namespace weir::sensor {
 namespace {
 
@@ -21,11 +23,9 @@ std::string Sha256::Hex() const {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   Check(EVP_DigestFinal_ex(copy.get(), digest, &size));
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;
   for (unsigned int i = 0; i < size; ++i) {
-    hex += kDigits[digest[i] >> 4];
-    hex += kDigits[digest[i] & 15];
+    hex.append(HexDigits<2>(digest[i]).data(), 2);
   }
   return hex;
 }

@@ -4,12 +4,12 @@
 #include <array>
 #include <cstring>
 
+#include "hex.h"
+
 namespace weir {
 namespace {
 
 using SafeText = std::array<char, Fields::kLongestText>;
-
-constexpr std::string_view kDigits = "0123456789abcdef";
 
 constexpr bool IsPlain(std::uint8_t byte) { return byte >= 0x20 && byte < 0x7f && byte != '\\'; }
 
@@ -47,7 +47,8 @@ std::string_view Escape(Bytes text, SafeText* out) {
     if (size + needed > out->size()) {
       break;
     }
-    const std::array<char, 4> hex = {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xf]};
+    const auto [high, low] = HexDigits<2>(byte);
+    const std::array<char, 4> hex = {'\\', 'x', high, low};
     const std::array<char, 4> letters = {IsPlain(byte) ? static_cast<char>(byte) : '\\', '\\'};
     std::copy_n(needed == 4 ? hex.begin() : letters.begin(), needed, out->begin() + static_cast<std::ptrdiff_t>(size));
     size += needed;

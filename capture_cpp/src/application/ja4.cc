@@ -9,23 +9,20 @@
 
 #include "application/digest.h"
 #include "bytes.h"
+#include "hex.h"
 
 namespace weir {
 namespace {
 
-constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr std::string_view kNoHash = "000000000000";
 constexpr std::uint16_t kServerName = 0x0000;
 constexpr std::uint16_t kAlpn = 0x0010;
 constexpr std::size_t kMostCounted = 99;
 
-void AddList(std::span<const std::uint16_t> numbers, sha256_ctx* hash) {
+void AppendList(std::span<const std::uint16_t> numbers, std::string* text) {
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const std::uint16_t number = numbers[i];
-    const auto digit = [number](int shift) { return static_cast<std::uint8_t>(kDigits[number >> shift & 0xf]); };
-    const std::array<std::uint8_t, 5> letters{',', digit(12), digit(8), digit(4), digit(0)};
-    const std::size_t unwanted = i == 0 ? 1 : 0;
-    sha256_update(hash, letters.size() - unwanted, letters.data() + unwanted);
+    const std::array<char, 4> digits = HexDigits<4>(numbers[i]);
+    text->append(i == 0 ? "" : ",").append(digits.data(), digits.size());
   }
 }
 
@@ -46,19 +43,18 @@ std::string_view ShortHash(std::span<const std::uint16_t> first, std::span<const
   }
   Known& kept = known[(std::hash<std::string_view>()(AsKey(first)) + std::hash<std::string_view>()(AsKey(second))) % kKept];
   if (kept.hash.empty() || kept.first != AsKey(first) || kept.second != AsKey(second)) {
-    constexpr std::uint8_t kBetween = '_';
+    std::string text;
+    AppendList(first, &text);
+    text.append(second.empty() ? "" : "_");
+    AppendList(second, &text);
     std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest;
     sha256_ctx hash;  // NOLINT(cppcoreguidelines-pro-type-member-init): the next line does
     sha256_init(&hash);
-    AddList(first, &hash);
-    if (!second.empty()) {
-      sha256_update(&hash, 1, &kBetween);
-      AddList(second, &hash);
-    }
+    sha256_update(&hash, text.size(), reinterpret_cast<const std::uint8_t*>(text.data()));
     TakeDigest(&sha256_digest, &hash, &digest);
     kept = {std::string(AsKey(first)), std::string(AsKey(second)), {}};
     for (const std::uint8_t byte : std::span(digest).first(kNoHash.size() / 2)) {
-      kept.hash.append({kDigits[byte >> 4], kDigits[byte & 0xf]});
+      kept.hash.append(HexDigits<2>(byte).data(), 2);
     }
   }
   return kept.hash;
@@ -121,8 +117,8 @@ void PutAlpn(std::string_view alpn, Writer* writer) {
     writer->Put(alpn.front());
     writer->Put(alpn.back());
   } else {
-    writer->Put(kDigits[static_cast<unsigned char>(alpn.front()) >> 4]);
-    writer->Put(kDigits[static_cast<unsigned char>(alpn.back()) & 0xf]);
+    writer->Put(HexDigits<2>(static_cast<unsigned char>(alpn.front())).front());
+    writer->Put(HexDigits<2>(static_cast<unsigned char>(alpn.back())).back());
   }
 }
 

@@ -8,6 +8,7 @@
 #include "application/cursor.h"
 #include "application/quic_keys.h"
 #include "application/tls.h"
+#include "hex.h"
 
 namespace weir {
 namespace {
@@ -196,11 +197,8 @@ bool ReadHello(Bytes bytes, const LongPacket& first, Fields* fields) {
 }
 
 void SetVersion(std::uint32_t version, Fields* fields) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::array<char, 10> text{'0', 'x'};
-  for (std::size_t i = 2; i < text.size(); ++i) {
-    text[i] = kDigits[version >> 4 * (text.size() - 1 - i) & 0xf];
-  }
+  std::ranges::copy(HexDigits<8>(version), text.begin() + 2);
   fields->Set(TextField::kQuicVersion, std::string_view(text.data(), text.size()));
 }
 

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <string_view>
+
+#include "hex.h"
 
 namespace weir {
 namespace {
@@ -43,10 +44,9 @@ char* WriteV4(std::uint64_t address, char* to) {
 
 // A group in hexadecimal, without leading zeros.
 char* WriteGroup(std::uint32_t group, char* to) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   int shift = group > 0xfff ? 12 : group > 0xff ? 8 : group > 0xf ? 4 : 0;
   for (; shift >= 0; shift -= 4) {
-    *to++ = kDigits[group >> shift & 0xf];
+    *to++ = kHexDigits[group >> shift & 0xf];
   }
   return to;
 }

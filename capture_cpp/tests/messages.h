@@ -12,6 +12,7 @@ namespace weir::test {
 
 inline Frame Letters(std::string_view text) { return {text.begin(), text.end()}; }
 inline Frame Sized16(const Frame& rest) { return Big16(rest.size()) + rest; }
+inline Frame Sized24(const Frame& rest) { return Frame{static_cast<std::uint8_t>(rest.size() >> 16)} + Sized16(rest); }
 inline Frame Sized8(const Frame& rest) { return Frame{static_cast<std::uint8_t>(rest.size())} + rest; }
 
 inline Frame DnsQuery() {

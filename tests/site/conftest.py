@@ -2,14 +2,19 @@
 
 import os
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from weir.site import aws
 from weir.site.places import Places
+from weir.site.ports import Ports
+from weir.site.processes import Services
 
+ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0  # never reached unless something is broken
 LOOK_S = 0.02
 
@@ -21,6 +26,20 @@ def places(tmp_path: Path) -> Iterator[Places]:
     yield found
     if os.geteuid() == 0:
         shutil.rmtree(found.database.parent, ignore_errors=True)
+
+
+@pytest.fixture
+def stand_in(places: Places) -> Iterator[Ports]:
+    """The AWS stand-in, running and with what Weir needs in it."""
+    (places.local / "aws-venv").symlink_to(ROOT / ".local" / "aws-venv")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        ports = Ports(int(probe.getsockname()[1]))
+    with Services(places) as services:
+        services.start(aws.service(places, ports, dict(os.environ)))
+        services.wait("aws", lambda: aws.is_ready(ports), PATIENCE_S, lambda _: None)
+        aws.create(ports)
+        yield ports
 
 
 def until(is_so: Callable[[], bool], what: str) -> None:

@@ -188,7 +188,10 @@ def _alert(store: Store, alert_id: str) -> dict[str, Any]:
         for found in get_json(store, key):
             if found["alert_id"] == alert_id:
                 return dict(found)
-    raise StoreError(f"{store.url}/6_alerts/: no alert {alert_id!r}; a mail or report names it, as in 83f2550c82ad4d1b")
+    raise StoreError(
+        f"{store.url}/6_alerts/: no alert {alert_id!r}; mails and reports name it, as in 83f2550c82ad4d1b; "
+        "WEIR_STORE says which store is asked"
+    )
 
 
 def _of_flow(flow: dict[str, Any], query: Query) -> Query:

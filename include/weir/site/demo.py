@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 from weir.errors import SettingsError, SiteError, WeirError
 from weir.site import airflow, aws, mailbox, platform, story
@@ -129,12 +129,20 @@ def last_page(site: Platform, *, stays: bool) -> str:
         lines.append(f"  {run.dag_id:<20} {run.state:<8} {run.seconds:>4.0f} s  {words}")
     *laws, verdict = story.ledger(site)
     lines += ["", verdict, *(f"  {law}" for law in laws)]
-    lines += ["", *_alert_lines(site), "", *_report_lines(site), ""]
-    return "\n".join([*lines, "Stop it with Ctrl-C." if stays else "Without --once it stays up until Ctrl-C."])
-
-
-def _alert_lines(site: Platform) -> list[str]:
     found = story.alerts(site)
+    lines += ["", *_alert_lines(site, found), "", *_report_lines(site), ""]
+    if not stays:
+        return "\n".join([*lines, "Without --once it stays up until Ctrl-C."])
+    for alert in found[:1]:
+        lines += [f"Packets   of the first alert, in another shell here:\n  {_packets(site.places, alert['alert_id'])}", ""]
+    return "\n".join([*lines, "Stop it with Ctrl-C."])
+
+
+def _packets(places: Places, alert_id: str) -> str:
+    return f". {_short(places, places.shell)} && weir packets --alert {alert_id} -o alert.pcap"
+
+
+def _alert_lines(site: Platform, found: list[dict[str, Any]]) -> list[str]:
     sent = len(aws.delivered(site.ports, site.resources))
     lines = [f"Alerts    {len(found)}, of which SNS delivered {sent}; the strangest:"]
     return [*lines, *(f"  {number}. {alert['severity']}: {alert['words']}" for number, alert in enumerate(found[:STRANGEST], 1))]

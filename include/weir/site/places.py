@@ -56,6 +56,11 @@ class Places:
         return self.local / "outbox"
 
     @property
+    def shell(self) -> Path:
+        """What another shell reads to ask the running site."""
+        return self.local / "site.env"
+
+    @property
     def reports(self) -> Path:
         """The reports of the last demo, as files to open."""
         return self.local / "reports"

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from weir.errors import SiteError
-from weir.site import airflow, aws, mailbox, ports, postgres, processes
+from weir.site import airflow, aws, mailbox, ports, postgres, processes, shell
 from weir.site.places import Places
 from weir.site.ports import HOST, Ports
 from weir.site.processes import Services
@@ -49,7 +49,9 @@ def running(places: Places, environ: Mapping[str, str], progress: Progress) -> I
         ports.check_free(chosen)
         empty(places)
         with mailbox.opened(places.outbox, chosen.mail), Services(places) as services:
-            yield _start(places, chosen, services, base_env(places, chosen, environ), progress)
+            site = _start(places, chosen, services, base_env(places, chosen, environ), progress)
+            with shell.offered(places, site.env):
+                yield site
             services.stop_together(list(airflow.SERVICES))
     finally:
         os.close(held)

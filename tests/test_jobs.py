@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
-from weir import jobs, schema
+from weir import cli, jobs, schema
 from weir.errors import ArtifactError, LedgerError, SettingsError, StoreError
 from weir.jobs.keys import candidates_key, flows_key, site_store
 from weir.ledger import Entry
@@ -455,6 +457,20 @@ def test_rollback_brings_the_champion_before_back(home: Path) -> None:
     registry.promote(site_store(), first, "the same again, for the drill", 2)
     assert jobs.rollback("drill")["model_id"] == first
     assert [entry["why"] for entry in jobs.models()["history"]][-1] == "drill"
+
+
+def test_models_says_in_a_line_each_which_is_live_since_when(home: Path) -> None:
+    from weir.models import registry
+
+    model = jobs.models()["champion"]["model_id"]
+    told = CliRunner().invoke(cli.app, ["models"]).stdout.splitlines()
+    assert re.fullmatch(rf"champion: {model} since \d{{4}}-\d\d-\d\d \d\d:\d\d UTC: passed the gate", told[0])
+    assert told[1:] == ["challenger: none waits"]
+    registry.promote(site_store(), model, "for the drill", 1_700_000_000_000_000)
+    told = CliRunner().invoke(cli.app, ["models"]).stdout.splitlines()
+    assert told[0] == f"champion: {model} since 2023-11-14 22:13 UTC: for the drill"
+    assert told[2].startswith(f"before, 1: {model} since ")
+    assert json.loads(CliRunner().invoke(cli.app, ["models", "--json"]).stdout)["history"][0]["metrics"]
 
 
 def test_a_snapshot_costs_only_the_hours_that_changed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, TextIO
 import typer
 
 from weir.errors import CaptureError, SettingsError, StoreError, WeirError
+from weir.words import US_PER_S
 
 app = typer.Typer(
     add_completion=False,
@@ -366,13 +367,30 @@ def promote(
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """Which model is live since when, which waits, and what came before.
+    """Which model is live since when, which waits, and what came before; --json adds what was measured of each.
 
     Example: weir models
     """
     from weir import jobs
 
-    say(jobs.models(), as_json)
+    found = jobs.models()
+    say(found if as_json else _lives(found), as_json)
+
+
+def _lives(found: dict[str, Any]) -> dict[str, Any]:
+    """Champion and challenger in a line each, and the champions before, the latest first."""
+    champion, challenger = found["champion"], found["challenger"]
+    waits = challenger and not (champion and champion["model_id"] == challenger["model_id"])
+    return {
+        "champion": _life(champion, "since") if champion else "none; weir promote makes the challenger champion",
+        "challenger": _life(challenger, "proposed") if waits else "none waits",
+        **{f"before, {entry['number']}": _life(entry, "since") for entry in reversed(found["history"][:-1])},
+    }
+
+
+def _life(entry: dict[str, Any], verb: str) -> str:
+    when = datetime.fromtimestamp(entry["when_us"] // US_PER_S, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return ": ".join([f"{entry['model_id']} {verb} {when}", *([entry["why"]] if "why" in entry else [])])
 
 
 @app.command()

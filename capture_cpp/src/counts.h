@@ -23,6 +23,11 @@ struct Counts {
 
   void Count(Outcome outcome) { ++outcomes[static_cast<std::size_t>(outcome)]; }
   void Count(Oddity oddity) { ++oddities[static_cast<std::size_t>(oddity)]; }
+  // A packet that was counted as `from` has turned out to be `to`.
+  void Recount(Outcome from, Outcome to) {
+    --outcomes[static_cast<std::size_t>(from)];
+    Count(to);
+  }
   void Count(const Oddities& odd) {
     for (std::uint32_t bits = odd.bits(); bits != 0; bits &= bits - 1) {
       ++oddities[static_cast<std::size_t>(std::countr_zero(bits))];

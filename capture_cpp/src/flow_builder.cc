@@ -48,6 +48,19 @@ void FlowBuilder::Decode(const Record& record) {
   if (++batch_size_ == kBatch) {
     AddBatch();
   }
+  if (decoder_.has_found_late()) [[unlikely]] {
+    AddFoundLate();
+  }
+}
+
+[[gnu::noinline]] void FlowBuilder::AddFoundLate() {
+  AddBatch();
+  std::vector<Packet> late = decoder_.TakeFoundLate();
+  for (Packet& packet : late) {
+    counts_.Recount(Outcome::kFragment, Outcome::kAccepted);
+    packet.capture = captures_;
+  }
+  table_.Add(late);
 }
 
 void FlowBuilder::HandOver() {

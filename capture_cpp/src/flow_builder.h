@@ -41,6 +41,7 @@ class FlowBuilder {
 
  private:
   void Decode(const Record& record);
+  void AddFoundLate();
   void AddBatch();
 
   Counts counts_;

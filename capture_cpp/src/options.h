@@ -39,6 +39,7 @@ inline constexpr int kMostExtensionHeaders = 32;
 
 // Fragmented datagrams remembered at once (about 150 bytes each), and for how long by packet time.
 inline constexpr std::size_t kMostFragmented = kHasSmallLimits ? 4 : 16'384;
+inline constexpr std::size_t kMostEarly = kHasSmallLimits ? 4 : 4'096;  // that came before the first, about 250 bytes each
 inline constexpr std::int64_t kFragmentLifeUs = 60'000'000;
 
 // Packets decoded together, so that the memory of their flows is fetched in parallel.

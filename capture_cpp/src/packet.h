@@ -93,7 +93,7 @@ enum class Outcome : std::uint8_t {
   kShortL4,      // cut inside a transport header
   kNest,         // more than kMostLevels headers around the innermost IP header
   kZeroLength,   // a record without bytes
-  kFragment,     // a later fragment whose first one was not seen
+  kFragment,     // a later fragment whose first one was not seen, or not yet
   kDecodeError,  // a header contradicts itself
 };
 inline constexpr std::size_t kOutcomes = 10;

@@ -425,6 +425,7 @@ class Sequence {
                            &packet_);
   }
   const Packet& packet() const { return packet_; }
+  std::vector<Packet> TakeFoundLate() { return decoder_.TakeFoundLate(); }
 
  private:
   Counts odd_;
@@ -445,6 +446,24 @@ TEST(Decoder, LaterFragmentsJoinTheFlowOfTheFirst) {
   EXPECT_EQ(sequence.packet().header, 0u);
   EXPECT_TRUE(sequence.packet().captured.empty());
   EXPECT_EQ(sequence.Decode(later, 2 + kFragmentLifeUs), Outcome::kFragment);
+}
+
+TEST(Decoder, FragmentsThatCameEarlyAreFoundWithTheFirst) {
+  Sequence sequence;
+  const Frame first = Ethernet(0x0800, Ipv4(17, Udp(1111, 2222, Zeros(56)), 0x2000));
+  const Frame later = Ethernet(0x0800, Ipv4(17, Zeros(64), 0x0008));
+  EXPECT_EQ(sequence.Decode(later, 0), Outcome::kFragment);
+  EXPECT_EQ(sequence.Decode(first, 5), Outcome::kAccepted);
+  const std::vector<Packet> all = sequence.TakeFoundLate();
+  ASSERT_EQ(all.size(), 1u);
+  const Packet& late = all.front();
+  EXPECT_EQ(late.key, sequence.packet().key);
+  EXPECT_EQ(late.hash, sequence.packet().hash);
+  EXPECT_EQ(late.is_from_b, sequence.packet().is_from_b);
+  EXPECT_EQ(late.payload, 64u);
+  EXPECT_EQ(late.time_us, 5);
+  EXPECT_EQ(sequence.Decode(first, 6), Outcome::kAccepted);
+  EXPECT_TRUE(sequence.TakeFoundLate().empty());
 }
 
 TEST(Decoder, FragmentsJoinWhateverLiesBeforeTheirTransportHeader) {

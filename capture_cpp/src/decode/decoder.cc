@@ -88,7 +88,10 @@ inline Outcome DecodeWhole(const IpHeader& ip, Layer* layer, TransportHeader* tr
   }
   packet->time_us = record.time_us;
   packet->offset = record.offset;
-  Outcome outcome = record.bytes.empty() ? Outcome::kZeroLength : DecodeLink(record.link_type, &layer);
+  Outcome outcome = DecodeLink(record.link_type, &layer);
+  if (record.bytes.empty() && outcome != Outcome::kUnknownLink) [[unlikely]] {
+    outcome = Outcome::kZeroLength;
+  }
   if (outcome == Outcome::kAccepted) {
     outcome = DecodeInner(&layer, packet);
   }
@@ -103,7 +106,22 @@ inline Outcome DecodeWhole(const IpHeader& ip, Layer* layer, TransportHeader* tr
     packet->odd_layers = OddLayers(layer.odd);
     odd_->Count(layer.odd);
   }
+  if (outcome == Outcome::kFragment) {
+    early_.packet.time_us = record.time_us;
+    early_.packet.offset = record.offset;
+    early_.packet.odd_layers = packet->odd_layers;
+    fragments_.Keep(early_);
+  }
   return outcome;
+}
+
+std::vector<Packet> Decoder::TakeFoundLate() {
+  has_found_late_ = false;
+  std::vector<Packet> late = std::exchange(found_late_, {});
+  for (Packet& packet : late) {
+    packet.hash = Hash(packet.key, seed_);
+  }
+  return late;
 }
 
 Outcome Decoder::DecodeInner(Layer* layer, Packet* packet) {
@@ -176,12 +194,18 @@ Outcome Decoder::DecodeFragment(IpHeader* ip_header, std::int64_t time_us, Layer
     const Outcome outcome = DecodeTransport(ip.protocol, *layer, transport);
     if (outcome == Outcome::kAccepted) {
       layer->odd.AddIf(fragments_.Remember(key, {transport->source_port, transport->destination_port, ip.protocol}, span, time_us), Oddity::kNetworkFragmentOverlap);
+      found_late_.clear();
+      fragments_.TakeEarly(key, time_us, &found_late_);
+      has_found_late_ = !found_late_.empty();
     }
     return outcome;
   }
   bool is_again = false;
   const FragmentFlow* known = fragments_.Find(key, span, time_us, &is_again);
   if (known == nullptr) {
+    early_.key = key;
+    early_.span = span;
+    Fill(ip, {}, *layer, &early_.packet);
     return Outcome::kFragment;
   }
   layer->odd.AddIf(is_again, Oddity::kNetworkFragmentOverlap);

@@ -1,6 +1,8 @@
 // Turns a captured record into a Packet: link layer, tags, tunnels, IP, transport.
 #pragma once
 
+#include <vector>
+
 #include "counts.h"
 #include "decode/fragments.h"
 #include "decode/ip.h"
@@ -28,6 +30,11 @@ class Decoder {
   // The same header by header, as Decode() does where a packet is not a usual one.
   Outcome DecodeByHeaders(const Record& record, Packet* packet);
 
+  // Packets before the one that was just accepted, set aside as fragments whose first one was missing: it is the one, and they
+  // belong to its flow. To be taken before the next packet is decoded.
+  bool has_found_late() const { return has_found_late_; }
+  std::vector<Packet> TakeFoundLate();
+
  private:
   Outcome DecodeInner(Layer* layer, Packet* packet);
   Outcome DecodeFragment(IpHeader* ip_header, std::int64_t time_us, Layer* layer, TransportHeader* transport);
@@ -35,6 +42,9 @@ class Decoder {
 
   Seed seed_;
   Fragments fragments_;
+  EarlyFragment early_{};  // the latest for which no first one was known
+  std::vector<Packet> found_late_;
+  bool has_found_late_ = false;
   Counts* odd_;
 };
 

@@ -32,6 +32,35 @@ const FragmentFlow* Fragments::Find(const FragmentKey& key, FragmentSpan span, s
   return &found->second.flow;
 }
 
+void Fragments::Keep(const EarlyFragment& early) {
+  if (early_.size() == kMostEarly) {
+    early_.clear();
+  }
+  early_.emplace(early.key, early);
+}
+
+void Fragments::TakeEarly(const FragmentKey& key, std::int64_t time_us, std::vector<Packet>* packets) {
+  if (early_.empty()) {
+    return;
+  }
+  const auto [begin, end] = early_.equal_range(key);
+  Entry& entry = flows_.find(key)->second;
+  const FragmentFlow& flow = entry.flow;
+  for (auto one = begin; one != end; ++one) {
+    if (time_us - one->second.packet.time_us > kFragmentLifeUs) {
+      continue;
+    }
+    Note(one->second.span, &entry);
+    Packet& packet = packets->emplace_back(one->second.packet);
+    packet.time_us = time_us;
+    packet.is_from_b = packet.key.a == packet.key.b ? flow.destination_port < flow.source_port : packet.is_from_b;
+    packet.key.port_a = packet.is_from_b ? flow.destination_port : flow.source_port;
+    packet.key.port_b = packet.is_from_b ? flow.source_port : flow.destination_port;
+    packet.key.protocol = flow.protocol;
+  }
+  early_.erase(begin, end);
+}
+
 // Adds the span to those seen and says whether it met one of them. What lies in more pieces than
 // there is room for is not noted, so a repetition of it is not seen.
 bool Fragments::Note(FragmentSpan span, Entry* entry) {

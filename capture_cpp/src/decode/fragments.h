@@ -1,14 +1,17 @@
 // Remembers the flows of fragmented datagrams, so that later fragments join that of the first, and
-// which bytes of each came, as far as they lie in a few pieces.
+// which bytes of each came, as far as they lie in a few pieces. Fragments that come before the first
+// are kept until it comes.
 //
 // Bounded: at most kMostFragmented datagrams, each for kFragmentLifeUs of packet time; the oldest
-// is forgotten first, whatever the hash seed.
+// is forgotten first, whatever the hash seed. Of early fragments kMostEarly are kept for as long;
+// where more come, all of them are forgotten.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
+#include <vector>
 
 #include "hash.h"
 #include "packet.h"
@@ -39,9 +42,16 @@ struct FragmentSpan {
   std::uint32_t end;
 };
 
+// A later fragment that came before the first of its datagram: its packet has no ports yet.
+struct EarlyFragment {
+  FragmentKey key;
+  FragmentSpan span;
+  Packet packet;
+};
+
 class Fragments {
  public:
-  explicit Fragments(const Seed& seed) : flows_(0, Hasher{seed}) {}
+  explicit Fragments(const Seed& seed) : flows_(0, Hasher{seed}), early_(0, Hasher{seed}) {}
 
   // Notes the flow of a first fragment, and says whether it brings bytes again.
   bool Remember(const FragmentKey& key, FragmentFlow flow, FragmentSpan span, std::int64_t time_us);
@@ -49,6 +59,13 @@ class Fragments {
   // The flow of the datagram, or nullptr when its first fragment was not seen lately. Sets
   // `is_again` where the span brings bytes again.
   const FragmentFlow* Find(const FragmentKey& key, FragmentSpan span, std::int64_t time_us, bool* is_again);
+
+  // Keeps a fragment for which Find() knew no flow.
+  void Keep(const EarlyFragment& early);
+
+  // Gives the packets of what was kept of a datagram that Remember() was just told of, with its protocol and ports, and
+  // forgets them. They count as coming with the first fragment.
+  void TakeEarly(const FragmentKey& key, std::int64_t time_us, std::vector<Packet>* packets);
 
  private:
   struct Hasher {
@@ -72,6 +89,7 @@ class Fragments {
   static bool Note(FragmentSpan span, Entry* entry);
 
   std::unordered_map<FragmentKey, Entry, Hasher> flows_;
+  std::unordered_multimap<FragmentKey, EarlyFragment, Hasher> early_;
   std::deque<Noted> order_;  // oldest first; a datagram noted again stands here twice, its old turn is void
   std::uint64_t turn_ = 0;
 };

@@ -117,6 +117,7 @@ TEST(Oddities, SoundPacketsHaveNone) {
   EXPECT_EQ(OddNames({Tcp4(0x02), Tcp4(0x12), Tcp4(0x11), Tcp4(0x04), Tcp4(0x14), Tcp4(0xc2), Udp4(Zeros(1400)), Udp4({}, loopback), Udp4({}, dhcp), Udp4({}, options)}),
             Names{});
   EXPECT_EQ(OddNames({Udp4({}) + Zeros(18), Udp4({}) + Zeros(22)}), Names{});  // padding; and a frame check
+  EXPECT_EQ(OddNames({WithBig16(In4(17, WithBig16(test::Udp(4000, 53, Zeros(9)), 4, 0)), kIpAt + 2, 0)}), Names{});  // lengths left to the card
 }
 
 TEST(Oddities, OnTheLoopbackInterfaceAMachineIsItsOwnSource) {
@@ -206,6 +207,7 @@ std::vector<Case> Cases() {
       {"transport_checksum", {In6(58, Frame{128, 0, 1, 1} + Zeros(4))}, "icmp6"},
       {"transport_length", {In4(17, test::Udp(1, 2, {}) + Zeros(5))}, "udp_shorter_than_ip"},
       {"transport_length", {In4(17, WithBig16(test::Udp(1, 2, Zeros(9)), 4, 99))}, "udp_longer_than_ip"},
+      {"transport_length", {In4(17, WithBig16(test::Udp(1, 2, Zeros(9)), 4, 0))}, "udp_without_length"},
       {"transport_length", {In4(6, WithFlipped(test::Tcp(1, 2, 0x10, {}), 12, 0x20))}, "tcp_header_beyond"},
       {"transport_port", {Udp4({}, {}, 0)}, "udp"},
       {"transport_port", {Tcp4(0x10, {}, {}, 0)}, "tcp"},

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
+#include "decode/check.h"
 #include "decode/header_walk.h"
 #include "decode/tunnel.h"
 
@@ -49,6 +51,11 @@ void UpdateUdpChecksum(std::span<std::uint8_t> packet, std::size_t at, std::uint
   if (at + 2 <= packet.size() && Read16(packet, at) == 0) Write16(packet, at, 0xffff);
 }
 
+// Of a packet whose checksum was left to the card: the field holds the sum of the pseudo header, and no bytes of the packet.
+void UpdatePseudoSum(std::span<std::uint8_t> packet, std::size_t at, std::uint32_t before, std::uint32_t after) {
+  Write16(packet, at, Fold(Read16(packet, at) + (~Fold(before) & 0xffff) + after));
+}
+
 std::optional<std::size_t> ChecksumAt(std::uint8_t protocol) {
   switch (protocol) {
     case kProtocolTcp: return 16;
@@ -58,11 +65,20 @@ std::optional<std::size_t> ChecksumAt(std::uint8_t protocol) {
   }
 }
 
+// Whether the checksum was left to the card.
+bool IsLeftToCard(std::span<const std::uint8_t> packet, const IpPlace& place) {
+  const std::optional<std::size_t> checksum_at = ChecksumAt(place.header.protocol);
+  if (!checksum_at || place.behind + *checksum_at + 2 > packet.size()) return false;
+  const auto carried = place.header.total_bytes - static_cast<std::uint32_t>(place.behind - place.at);
+  const std::uint32_t length = place.header.protocol == kProtocolUdp ? Read16(packet, place.behind + 4) : carried;
+  return IsPseudoSum(PseudoSum(place.header, length), Read16(packet, place.behind + *checksum_at));
+}
+
 // Whether a TCP option speaks of the connection alone: no operation, segment size, window scale, selective
 // acknowledgments, time stamps. Others, such as those of multipath TCP (RFC 8684), may list addresses.
 bool IsHarmlessTcpOption(std::uint8_t kind) { return kind <= 5 || kind == 8; }
 
-void BlankTcpOptions(std::span<std::uint8_t> packet, std::size_t tcp_at) {
+void BlankTcpOptions(std::span<std::uint8_t> packet, std::size_t tcp_at, bool is_left_to_card) {
   constexpr std::size_t kFixedBytes = 20;
   constexpr std::uint8_t kEnd = 0;
   constexpr std::uint8_t kNoOperation = 1;
@@ -81,12 +97,12 @@ void BlankTcpOptions(std::span<std::uint8_t> packet, std::size_t tcp_at) {
     }
     at += size;
   }
-  UpdateChecksum(packet, tcp_at + 16, before, Sum(options));
+  if (!is_left_to_card) UpdateChecksum(packet, tcp_at + 16, before, Sum(options));
 }
 
 // What a tunnel over UDP says of its own before the packet inside, as far as it may hold addresses: the options of
 // GENEVE, and where a Teredo server saw its client (RFC 4380, section 5.1.1). `inner_at` is where the next IP header begins.
-void BlankTunnelHeader(std::span<std::uint8_t> packet, std::size_t udp_at, std::size_t inner_at) {
+void BlankTunnelHeader(std::span<std::uint8_t> packet, std::size_t udp_at, std::size_t inner_at, bool is_left_to_card) {
   constexpr std::size_t kUdpBytes = 8;
   constexpr std::size_t kGeneveBytes = 8;
   constexpr std::size_t kOriginBytes = 8;
@@ -103,7 +119,7 @@ void BlankTunnelHeader(std::span<std::uint8_t> packet, std::size_t udp_at, std::
   const std::span<const std::uint8_t> summed = packet.subspan(udp_at + kUdpBytes, std::min(between.size() + between.size() % 2, packet.size() - udp_at - kUdpBytes));
   const std::uint32_t before = Sum(summed);
   std::ranges::fill(blanked, std::uint8_t{0});
-  if (Read16(packet, udp_at + 6) != 0) UpdateChecksum(packet, udp_at + 6, before, Sum(summed));
+  if (Read16(packet, udp_at + 6) != 0 && !is_left_to_card) UpdateChecksum(packet, udp_at + 6, before, Sum(summed));
 }
 
 }  // namespace
@@ -123,10 +139,11 @@ std::uint32_t Privacy::EditPacket(std::uint32_t link_type, std::span<std::uint8_
     for (std::size_t i = 0; i < places.size(); ++i) {
       const IpPlace& place = places[i];
       const bool has_transport = place.is_sound && place.header.is_first_fragment;
-      Anonymise(packet, place.at, place.behind, has_transport, place.header.protocol);
-      if (has_transport && place.header.protocol == kProtocolTcp) BlankTcpOptions(packet, place.behind);
+      const bool is_left_to_card = has_transport && IsLeftToCard(packet, place);
+      Anonymise(packet, place, has_transport, is_left_to_card);
+      if (has_transport && place.header.protocol == kProtocolTcp) BlankTcpOptions(packet, place.behind, is_left_to_card);
       const bool is_tunnel = has_transport && place.header.protocol == kProtocolUdp && i + 1 < places.size();
-      if (is_tunnel) BlankTunnelHeader(packet, place.behind, places[i + 1].at);
+      if (is_tunnel) BlankTunnelHeader(packet, place.behind, places[i + 1].at, is_left_to_card);
     }
     if (end.arp_at) AnonymiseArp(packet.subspan(*end.arp_at));
     // Extension headers may list addresses (RFC 8754, RFC 6275), so nothing behind the first is kept.
@@ -138,7 +155,9 @@ std::uint32_t Privacy::EditPacket(std::uint32_t link_type, std::span<std::uint8_
   return static_cast<std::uint32_t>(end.at);
 }
 
-void Privacy::Anonymise(std::span<std::uint8_t> packet, std::size_t ip_at, std::size_t behind, bool has_transport, std::uint8_t protocol) {
+void Privacy::Anonymise(std::span<std::uint8_t> packet, const IpPlace& place, bool has_transport, bool is_left_to_card) {
+  const auto [ip_at, behind] = std::pair(place.at, place.behind);
+  const std::uint8_t protocol = place.header.protocol;
   const bool is_ipv4 = packet[ip_at] >> 4 == 4;
   const std::span<std::uint8_t> addresses = is_ipv4 ? packet.subspan(ip_at + 12, 8) : packet.subspan(ip_at + 8, 32);
   const std::uint32_t before = Sum(addresses);
@@ -147,7 +166,7 @@ void Privacy::Anonymise(std::span<std::uint8_t> packet, std::size_t ip_at, std::
   if (has_transport) {
     const std::optional<std::size_t> checksum_at = ChecksumAt(protocol);
     const bool is_absent = protocol == kProtocolUdp && behind + 8 <= packet.size() && Read16(packet, behind + 6) == 0;
-    const auto update = protocol == kProtocolUdp ? UpdateUdpChecksum : UpdateChecksum;
+    const auto update = is_left_to_card ? UpdatePseudoSum : protocol == kProtocolUdp ? UpdateUdpChecksum : UpdateChecksum;
     if (checksum_at && !is_absent) update(packet, behind + *checksum_at, before, Sum(addresses));
   }
   if (!is_ipv4) return;

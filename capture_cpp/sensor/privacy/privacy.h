@@ -6,6 +6,7 @@
 #include <span>
 
 #include "batch.h"
+#include "decode/header_walk.h"
 #include "privacy/crypto_pan.h"
 
 namespace weir::sensor {
@@ -20,7 +21,7 @@ class Privacy {
 
  private:
   std::uint32_t EditPacket(std::uint32_t link_type, std::span<std::uint8_t> packet, std::uint32_t wire_bytes);
-  void Anonymise(std::span<std::uint8_t> packet, std::size_t ip_at, std::size_t behind, bool has_transport, std::uint8_t protocol);
+  void Anonymise(std::span<std::uint8_t> packet, const IpPlace& place, bool has_transport, bool is_left_to_card);
   void AnonymiseArp(std::span<std::uint8_t> arp);
 
   std::optional<CryptoPan> anonymiser_;

@@ -136,6 +136,12 @@ TEST(Privacy, KeepsNothingOfWhatItDoesNotUnderstand) {
   EXPECT_EQ(Edited(9999, Bytes({}, 100), false).size(), 0U);
 }
 
+// Else it would seem to be cut short in the middle of it.
+TEST(Privacy, KeepsTheHeaderOfLlc) {
+  EXPECT_EQ(Edited(kLinkEthernet, Bytes({1, 2, 3, 4, 5, 6, 0, 2, 3, 4, 5, 6, 0, 38, 0x42, 0x42, 3}, 35), false).size(), 17U);
+  EXPECT_EQ(Edited(kLinkEthernet, Bytes({1, 2, 3, 4, 5, 6, 0, 2, 3, 4, 5, 6, 0, 38, 0xaa, 0xaa, 3, 0, 0, 12, 1, 11}, 30), false).size(), 22U);
+}
+
 TEST(Privacy, KeepsHeadersInsideATunnel) {
   auto packet = Bytes({0x45, 0, 0, 148, 0, 0, 0, 0, 64, 4, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, 0);
   const auto inner = Udp();
@@ -157,6 +163,27 @@ TEST(Privacy, ReplacesAddressesAndKeepsChecksumsAsRightAsTheyWere) {
   EXPECT_EQ(OnesSum(before, 0, 20), OnesSum(after, 0, 20));
   // Addresses and UDP header: all of the pseudo-header that changes.
   EXPECT_EQ(OnesSum(before, 12, 28), OnesSum(after, 12, 28));
+}
+
+// A card that sums up what leaves the host is given the pseudo header's sum in the checksum's place.
+TEST(Privacy, LeavesAChecksumToTheCardThatWasLeftToIt) {
+  const auto pseudo_sum = [](const std::vector<std::uint8_t>& packet, std::uint32_t bytes) {
+    const std::uint32_t sum = OnesSum(packet, 12, 20) + packet[9] + bytes;
+    return (sum & 0xffff) + (sum >> 16);
+  };
+  auto udp = Udp();
+  udp[26] = static_cast<std::uint8_t>(pseudo_sum(udp, 108) >> 8);
+  udp[27] = static_cast<std::uint8_t>(pseudo_sum(udp, 108));
+  const auto edited = Edited(kLinkRaw, udp, true);
+  EXPECT_NE(edited[12], udp[12]);
+  EXPECT_EQ(static_cast<std::uint32_t>(edited[26] << 8 | edited[27]), pseudo_sum(edited, 108));
+  auto tcp = Bytes({0x45, 0, 0, 44, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+                    1, 2, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x60, 0x10, 1, 0, 0, 0, 0, 0, 76, 4, 9, 9}, 0);
+  tcp[36] = static_cast<std::uint8_t>(pseudo_sum(tcp, 24) >> 8);
+  tcp[37] = static_cast<std::uint8_t>(pseudo_sum(tcp, 24));
+  const auto blanked = Edited(kLinkRaw, tcp, true);
+  EXPECT_EQ(blanked[42], 1);  // the option, of which the sum does not speak
+  EXPECT_EQ(static_cast<std::uint32_t>(blanked[36] << 8 | blanked[37]), pseudo_sum(blanked, 24));
 }
 
 TEST(Privacy, LeavesAnAbsentUdpChecksumAbsent) {

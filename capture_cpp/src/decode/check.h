@@ -106,8 +106,10 @@ inline std::uint64_t PseudoSum(const IpHeader& ip, std::uint32_t length) {
 }
 
 // A card that sums up what leaves the host is given the pseudo header's sum in the checksum's place.
+inline bool IsPseudoSum(std::uint64_t pseudo, std::uint16_t field) { return field % 0xffff == pseudo % 0xffff; }
+
 [[gnu::cold, gnu::noinline]] inline Oddity OddSum(std::uint64_t pseudo, std::uint16_t field) {
-  return field % 0xffff == pseudo % 0xffff ? Oddity::kChecksumOffload : Oddity::kTransportChecksum;
+  return IsPseudoSum(pseudo, field) ? Oddity::kChecksumOffload : Oddity::kTransportChecksum;
 }
 
 inline void CheckSum(Bytes bytes, std::uint64_t pseudo, std::size_t field_at, Oddities* odd) {
@@ -122,7 +124,7 @@ inline void CheckUdp(const IpHeader& ip, const TransportHeader& udp, const Layer
   constexpr std::size_t kChecksumAt = 6;
   std::uint32_t length = ReadBig16(layer.bytes, kLengthAt);
   if (length != layer.wire_bytes) [[unlikely]] {
-    odd->AddIf(length != 0, Oddity::kTransportLength);  // 0: segmentation offload
+    odd->AddIf(length != 0 || !ip.is_sum_unknown, Oddity::kTransportLength);  // both are 0 for segmentation offload
     is_whole &= length >= kUdpBytes && length < layer.wire_bytes;
   }
   if (udp.destination_port == 0) [[unlikely]] {

@@ -15,16 +15,21 @@ inline Outcome DecodeLlc(Layer* layer) {
   constexpr std::size_t kLlcBytes = 3;
   constexpr std::size_t kSnapBytes = 8;
   constexpr std::uint32_t kSnap = 0xaaaa0300;  // with the first byte of organisation 0
-  const std::size_t needed = std::clamp<std::size_t>(layer->wire_bytes, kLlcBytes, kSnapBytes);
-  if (layer->bytes.size() < needed) {
+  constexpr std::uint16_t kSnapPoints = kSnap >> 16;
+  if (layer->bytes.size() < kLlcBytes) {
+    return Outcome::kShortL2;
+  }
+  const bool is_snap = layer->wire_bytes >= kSnapBytes && ReadBig16(layer->bytes, 0) == kSnapPoints;
+  const std::size_t header_bytes = is_snap ? kSnapBytes : kLlcBytes;
+  if (layer->bytes.size() < header_bytes) {
     return Outcome::kShortL2;
   }
   layer->next = Next::kOther;
-  if (needed == kSnapBytes && ReadBig32(layer->bytes, 0) == kSnap && ReadBig16(layer->bytes, 4) == 0) {
+  if (is_snap && ReadBig32(layer->bytes, 0) == kSnap && ReadBig16(layer->bytes, 4) == 0) {
     layer->type = ReadBig16(layer->bytes, 6);
     layer->next = Next::kEtherType;
-    layer->Pass(kSnapBytes);
   }
+  layer->Pass(header_bytes);
   return Outcome::kAccepted;
 }
 

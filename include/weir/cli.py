@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TextIO
 import typer
 
 from weir.errors import CaptureError, SettingsError, StoreError, WeirError
-from weir.words import US_PER_S
+from weir.words import US_PER_S, plural
 
 app = typer.Typer(
     add_completion=False,
@@ -160,7 +160,9 @@ def packets(
         raise
     say(found, as_json, sys.stderr if is_stream else sys.stdout)
     if found["damaged"]:
-        raise CaptureError(f"packets: {len(found['damaged'])} parts could not be read, see damaged; all others were delivered")
+        raise CaptureError(
+            f"packets: {plural(len(found['damaged']), 'part')} could not be read, see damaged; all others were delivered"
+        )
 
 
 @app.command()

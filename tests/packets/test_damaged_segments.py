@@ -26,6 +26,33 @@ def test_a_copy_is_read_where_the_other_has_lost_its_beginning(site) -> None:
     assert len(found["twice"]) == len(list(copies.glob("*.zst"))) - 1
 
 
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize("damage", ["changed", "cut"])
+def test_what_is_damaged_in_one_copy_is_read_from_the_other(site, many_frames, verify, damage) -> None:
+    victim, _ = many_frames
+    copies = site.folder / "zcopies"  # behind the other by name
+    shutil.copytree(victim.parent, copies)
+    packed = bytearray(victim.read_bytes())
+    packed[len(packed) // 2] ^= 1
+    victim.write_bytes(packed if damage == "changed" else packed[: len(packed) // 2])
+    found = jobs.find_packets(Query(), site.out, places=[copies, victim.parent], verify=verify)
+    assert site.out.read_bytes() == by_tcpdump(site.folder / "many.pcap")
+    assert found["damaged"]
+    assert all(one.startswith(f"{victim}:") for one in found["damaged"])
+
+
+def test_a_manifest_of_another_segment_is_not_believed(site) -> None:
+    one, other = sorted(site.spool.glob("east*.json"))[1:3]
+    other.write_bytes(one.read_bytes())
+    found = jobs.find_packets(Query(), site.out, places=[site.spool])
+    assert site.out.read_bytes() == by_tcpdump(site.whole)
+    assert (found["damaged"], found["twice"]) == ([], [])
+    name = one.with_suffix(".pcap.zst").name
+    assert found["read_whole"] == [
+        f"{other.with_suffix('.pcap.zst')}: all of it is read, as the manifest beside it is that of {name}"
+    ]
+
+
 def test_a_damaged_frame_is_named_and_all_others_are_delivered(site, pcaps) -> None:
     victim = sorted(site.spool.glob("east*.zst"))[2]
     manifest = json.loads(victim.with_name(victim.name.replace(".pcap.zst", ".json")).read_text())
@@ -332,6 +359,6 @@ def test_the_command_exits_with_6_where_something_was_damaged(site) -> None:
     victim.write_bytes(victim.read_bytes()[:-1])
     done = weir(site.spool, "-o", site.out)
     assert done.returncode == 6
-    assert b"1 parts could not be read" in done.stderr
+    assert b"1 part could not be read" in done.stderr
     assert str(victim).encode() in done.stdout
     assert site.out.exists()

@@ -73,13 +73,15 @@ class Cost:
 class Opened:
     """A segment that may hold something wanted, its capture header, and which frames to read (all where None).
 
-    ``head`` are the first bytes of its file, which were read for the header.
+    ``head`` are the first bytes of its file, which were read for the header; ``copies`` have the same manifest,
+    and are asked where the segment itself is damaged.
     """
 
     segment: Segment
     form: Form
     frames: tuple[Frame, ...] | None
     head: bytes
+    copies: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,8 @@ def _may_hold(frame: Frame, query: Query) -> bool:
 
 def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: Cost) -> list[Opened]:
     """Look at indexes and capture headers; what cannot be read is named in ``cost.damaged``, copies in ``cost.twice``."""
-    opened = []
-    known: dict[str, str] = {}
+    opened: list[Opened] = []
+    known: dict[str, tuple[str, int | None]] = {}  # by digest: the name, and where it stands in opened
     for segment in sorted(segments, key=lambda one: one.place):
         cost.segments += 1
         cost.bytes_stored += segment.file_bytes
@@ -115,7 +117,10 @@ def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: C
             continue
         digest = segment.manifest.sha256 if segment.manifest else ""
         if digest in known:
-            cost.twice.append(f"{segment.name}: is the segment that is read as {known[digest]}, by its manifest")
+            name, number = known[digest]
+            cost.twice.append(f"{segment.name}: is the segment that is read as {name}, by its manifest")
+            if number is not None:
+                opened[number] = replace(opened[number], copies=(*opened[number].copies, segment))
             continue
         try:
             one = _opened(segment, chosen, cost)
@@ -127,7 +132,7 @@ def open_segments(segments: Iterable[Segment], queries: Sequence[Query], cost: C
         if one:
             opened.append(one)
         if digest:
-            known[digest] = segment.name
+            known[digest] = (segment.name, len(opened) - 1 if one else None)
     cost.segments_read = len(opened)
     return opened
 
@@ -214,35 +219,45 @@ def _runs(number: int, opened: Opened) -> Iterator[_Run]:
 
 def _read(run: _Run, queries: Sequence[Query], cost: Cost) -> Iterator[tuple[int, Packet]]:
     """Wanted packets, each with the place of its frame in the file."""
-    segment, form = run.opened.segment, run.opened.form
     if not run.frames:
         yield from ((0, packet) for packet in _read_whole(run.opened, queries, cost))
         return
     for frame, packed in _packed(run, cost):
-        try:
-            wanted = _believed(packed, frame, form, queries)
-        except CaptureError as error:
-            cost.damaged.append(_named(error, segment, frame.offset))
-            continue
-        cost.frames_read += 1
-        yield from ((frame.offset, packet) for packet in wanted)
+        wanted = _wanted(run.opened, frame, packed, queries, cost)
+        if wanted is not None:
+            cost.frames_read += 1
+            yield from ((frame.offset, packet) for packet in wanted)
 
 
-def _packed(run: _Run, cost: Cost) -> Iterator[tuple[Frame, bytes]]:
-    """The frames of a run, fetched at once; where that fails, one by one, so that only those are lost that are not there."""
+def _packed(run: _Run, cost: Cost) -> Iterator[tuple[Frame, bytes | None]]:
+    """The frames of a run, fetched at once; None each where that fails, so that only those are lost that are not there."""
     begin, end = run.frames[0].offset, run.frames[-1].offset + run.frames[-1].length
     try:
-        if any(frame.length > MOST_PACKED for frame in run.frames):
-            raise CaptureError(f"a frame has more than {MOST_PACKED} bytes; no sensor made it")
-        packed = _fetch(run.opened.segment, begin, end - begin, cost)
-    except (CaptureError, AbsentError) as error:
-        if len(run.frames) == 1:
-            cost.damaged.append(_named(error, run.opened.segment, begin))
-            return
         for frame in run.frames:
-            yield from _packed(replace(run, frames=(frame,)), cost)
+            _demand_size(frame)
+        packed = _fetch(run.opened.segment, begin, end - begin, cost)
+    except (CaptureError, AbsentError):
+        yield from ((frame, None) for frame in run.frames)
         return
     yield from ((frame, packed[frame.offset - begin :][: frame.length]) for frame in run.frames)
+
+
+def _demand_size(frame: Frame) -> None:
+    if frame.length > MOST_PACKED:
+        raise CaptureError(f"a frame has more than {MOST_PACKED} bytes; no sensor made it")
+
+
+def _wanted(opened: Opened, frame: Frame, packed: bytes | None, queries: Sequence[Query], cost: Cost) -> list[Packet] | None:
+    """What is wanted of a frame, from the first copy in which it is sound; None where there is none."""
+    for segment in (opened.segment, *opened.copies):
+        try:
+            _demand_size(frame)
+            whole = _fetch(segment, frame.offset, frame.length, cost) if packed is None else packed
+            return _believed(whole, frame, opened.form, queries)
+        except (CaptureError, AbsentError) as error:
+            cost.damaged.append(_named(error, segment, frame.offset))
+            packed = None
+    return None
 
 
 def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query]) -> list[Packet]:
@@ -262,6 +277,9 @@ def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query])
 
 def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
     segment, form, said = opened.segment, opened.form, opened.segment.manifest
+    if opened.copies:
+        yield from _read_whole(_sound(opened, cost), queries, cost)
+        return
     try:
         packed = _rest(segment, opened.head, cost)
     except (CaptureError, AbsentError) as error:
@@ -279,6 +297,19 @@ def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterato
                 yield packet
     except CaptureError as error:
         cost.damaged.append(_named(error, segment, 0))
+
+
+def _sound(opened: Opened, cost: Cost) -> Opened:
+    """The first copy of the segment whose bytes are those of its manifest; the last one where none is."""
+    *others, last = (opened.segment, *opened.copies)
+    for segment in others:
+        try:
+            if segment.manifest:
+                _check_digest(_rest(segment, b"", cost), segment.manifest)
+            return replace(opened, segment=segment, head=b"", copies=())
+        except (CaptureError, AbsentError) as error:
+            cost.damaged.append(_named(error, segment, 0))
+    return replace(opened, segment=last, head=b"", copies=())
 
 
 def _rest(segment: Segment, head: bytes, cost: Cost) -> bytes:

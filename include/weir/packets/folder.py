@@ -62,6 +62,8 @@ def _of_file(path: Path) -> tuple[Path, Segment]:
         raise CaptureError(f"{path}: is no regular file; copy what it gives into one")
     size = facts.st_size
     manifest, why_not = _manifest(path.with_name(path.name.removesuffix(SEGMENT_SUFFIX) + MANIFEST_SUFFIX))
+    if manifest and not _is_of(manifest, path.name, size):
+        why_not, manifest = f"all of it is read, as the manifest beside it is that of {manifest.file}", None
 
     def fetch(offset: int, length: int) -> bytes:
         try:
@@ -72,6 +74,11 @@ def _of_file(path: Path) -> tuple[Path, Segment]:
             raise CaptureError(f"{path}: cannot be read: {error.strerror}; was it collected meanwhile?") from error
 
     return path.resolve(), Segment(str(path), size, fetch, manifest, why_not)
+
+
+def _is_of(manifest: Manifest, name: str, size: int) -> bool:
+    """Whether a manifest is a segment's own: somebody may have renamed both, or cut the segment, but not both."""
+    return manifest.file == name or name.startswith(manifest.sha256) or manifest.file_bytes == size
 
 
 def _manifest(path: Path) -> tuple[Manifest | None, str]:

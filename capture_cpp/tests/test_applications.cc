@@ -154,13 +154,20 @@ TEST(Applications, CountFlowsThatMemoryIsTooShortFor) {
   for (std::uint32_t& index : indices) {
     applications.Listen({Of(hello, false, 443), 1, static_cast<std::uint32_t>(hello.size())}, &index);
   }
-  EXPECT_NE(indices[0], 0u);
-  EXPECT_EQ(indices.back(), 0u);
-  EXPECT_GE(applications.unread(), 1u);
+  const auto show = [&applications](const Frame& bytes, std::uint32_t* index) {
+    applications.Listen({Of(bytes, false, 443), 1, static_cast<std::uint32_t>(bytes.size())}, index);
+  };
+  const std::uint64_t unread = applications.unread();
+  EXPECT_GE(unread, 1u);
+  show(test::HttpRequest(), &indices.back());
+  EXPECT_EQ(applications.unread(), unread);  // the same flow once more
+  EXPECT_EQ(applications.Take(indices.back()), nullptr);
   ASSERT_NE(applications.Take(indices[0]), nullptr);
+  show(hello, &indices[indices.size() - 2]);
   std::uint32_t again = 0;
-  applications.Listen({Of(hello, false, 443), 1, static_cast<std::uint32_t>(hello.size())}, &again);
-  EXPECT_NE(again, 0u);
+  show(hello, &again);
+  EXPECT_EQ(applications.unread(), unread + 1);  // there was room for one of them
+  EXPECT_NE(applications.Take(indices[indices.size() - 2]), nullptr);
 }
 
 }  // namespace

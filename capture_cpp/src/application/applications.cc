@@ -31,7 +31,7 @@ std::size_t SideOf(const Stretch& stretch) { return stretch.is_forward ? 0 : 1; 
 }  // namespace
 
 bool Applications::Listen(const Segment& segment, std::uint32_t* index) {
-  if (*index != 0) {
+  if (*index > kUnread) {
     return Continue(segment, &states_[*index]);
   }
   const Segment fresh = Fresh(segment);
@@ -55,6 +55,19 @@ void Applications::Adopt(const Protocol& protocol, State* state) {
   state->parse = protocol.parse;
 }
 
+// Counts the flow, unless that was done.
+void Applications::NoteUnread(State* state) {
+  unread_ += state->is_unread ? 0 : 1;
+  state->is_unread = true;
+}
+
+// The same for a flow that has no state. Returns that no more of this direction is wanted.
+bool Applications::LeaveUnread(std::uint32_t* index) {
+  unread_ += *index == kUnread ? 0 : 1;
+  *index = kUnread;
+  return false;
+}
+
 // What the flow's parser says or, where it has none yet, the first that knows the bytes.
 Verdict Applications::Ask(const Stretch& stretch, State* state) {
   if (state->parse != nullptr) {
@@ -65,7 +78,7 @@ Verdict Applications::Ask(const Stretch& stretch, State* state) {
     return Verdict::kNo;
   }
   if (used_bytes_ + sizeof(Fields) > most_bytes_) {
-    ++unread_;
+    NoteUnread(state);
     scratch_->Clear();
     return Verdict::kNo;
   }
@@ -75,7 +88,8 @@ Verdict Applications::Ask(const Stretch& stretch, State* state) {
 
 // The flow's state; a new one where it has none.
 Applications::State* Applications::StateOf(std::uint32_t* index) {
-  if (*index == 0) {
+  if (*index <= kUnread) {
+    const bool is_unread = *index == kUnread;
     if (free_.empty()) {
       free_.push_back(static_cast<std::uint32_t>(states_.size()));
       states_.emplace_back();
@@ -85,6 +99,7 @@ Applications::State* Applications::StateOf(std::uint32_t* index) {
     if (!free_.empty()) {
       Prefetch(free_.back());  // the next one, which may have been left long ago
     }
+    states_[*index].is_unread = is_unread;
   }
   return &states_[*index];
 }
@@ -96,13 +111,11 @@ bool Applications::Begin(const Segment& segment, std::uint32_t* index) {
   }
   const Finding found = Recognise(segment.stretch);
   if (found.protocol == nullptr && !IsTooShort(segment.stretch)) {
-    unread_ += is_early ? 1 : 0;
-    return false;
+    return is_early && LeaveUnread(index);
   }
   if (used_bytes_ + sizeof(State) + sizeof(Fields) > most_bytes_) {
-    ++unread_;
     scratch_->Clear();
-    return false;
+    return LeaveUnread(index);
   }
   State* state = StateOf(index);
   if (found.protocol != nullptr) {
@@ -171,7 +184,7 @@ bool Applications::Heed(Verdict verdict, const Segment& segment, State* state) {
     if (CanWait()) {
       return Hold(segment, state);
     }
-    ++unread_;
+    NoteUnread(state);
   }
   if (verdict == Verdict::kMore && !stretch.is_last) {
     Stretch last = stretch;
@@ -203,11 +216,11 @@ void Applications::Settle(State* state) {
     bytes += (state->fields == nullptr ? sizeof(State) : 0) + sizeof(Directions) + (*state->waiting)[0].first.capacity() + (*state->waiting)[1].first.capacity();
   }
   used_bytes_ += bytes - state->counted_bytes;
-  state->counted_bytes = bytes;
+  state->counted_bytes = static_cast<std::uint32_t>(bytes);
 }
 
 FieldsPool::Handle Applications::Take(std::uint32_t index) {
-  if (index == 0) {
+  if (index <= kUnread) {
     return {};
   }
   State& state = states_[index];

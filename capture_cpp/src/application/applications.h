@@ -23,7 +23,7 @@ namespace weir {
 
 class Applications {
  public:
-  explicit Applications(std::size_t most_bytes) : most_bytes_(most_bytes), pool_(most_bytes / sizeof(Fields) + 2), states_(1) {}
+  explicit Applications(std::size_t most_bytes) : most_bytes_(most_bytes), pool_(most_bytes / sizeof(Fields) + 2), states_(kUnread + 1) {}
 
   struct Segment {
     Stretch stretch;             // payload as far as it was captured
@@ -32,7 +32,7 @@ class Applications {
     std::int32_t ahead = 0;      // TCP: of what is expected of its direction, by so many bytes; negative: behind
   };
 
-  // Shows the next payload of a flow. `index` is the flow's, 0 until something is known of it.
+  // Shows the next payload of a flow. `index` is the flow's, 0 until something is known of it, or kUnread.
   // Returns whether more of this direction is wanted.
   bool Listen(const Segment& segment, std::uint32_t* index);
 
@@ -47,7 +47,7 @@ class Applications {
   // What is known of the flow that ends, or nothing; its index is free again.
   FieldsPool::Handle Take(std::uint32_t index);
 
-  // Flows that went unread because memory was short.
+  // Flows of which something went unread because memory was short; each is counted once.
   std::uint64_t unread() const { return unread_; }
 
  private:
@@ -62,8 +62,10 @@ class Applications {
     FieldsPool::Handle fields;  // none while no parser knows the flow
     Parser parse = nullptr;
     std::unique_ptr<Directions> waiting;
-    std::size_t counted_bytes = 0;  // of most_bytes_
+    std::uint32_t counted_bytes = 0;  // of most_bytes_
+    bool is_unread = false;           // as far as its flow is in unread_
   };
+  static constexpr std::uint32_t kUnread = 1;  // the index of flows that have no state as memory was short
 
   // The first parser that knows some bytes, if any; its fields are in scratch_ then.
   struct Finding {
@@ -73,6 +75,8 @@ class Applications {
 
   Finding Recognise(const Stretch& stretch);
   void Adopt(const Protocol& protocol, State* state);
+  void NoteUnread(State* state);
+  bool LeaveUnread(std::uint32_t* index);
   Verdict Ask(const Stretch& stretch, State* state);
   State* StateOf(std::uint32_t* index);
   bool CanWait() const { return used_bytes_ + kMostFirstBytes <= most_bytes_; }
@@ -89,7 +93,7 @@ class Applications {
   std::uint64_t unread_ = 0;
   FieldsPool pool_;
   FieldsPool::Handle scratch_ = pool_.Take();  // empty but while a parser is asked
-  std::vector<State> states_;  // index 0 is nobody's
+  std::vector<State> states_;  // up to kUnread they are nobody's
   std::vector<std::uint32_t> free_;
 };
 

@@ -39,10 +39,9 @@ void FlowTable::Listen(std::uint32_t slot, const Packet& packet, std::size_t sid
   const std::uint8_t bit = side == kForward ? 1 : 2;
   FlowHead& head = heads_[slot];
   const Applications::Segment segment{stretch, FirstSequence(packet), packet.payload, ahead};
-  const std::uint64_t unread = applications_.unread();
   const bool is_waited_for = applications_.Listen(segment, &firsts_[slot].application);
   // A datagram that nobody knows is no end: QUIC may begin behind one of another version, or behind STUN.
-  const bool is_stranger = stretch.is_udp && firsts_[slot].application == 0 && applications_.unread() == unread;
+  const bool is_stranger = stretch.is_udp && firsts_[slot].application == 0;
   const bool wants_more = is_waited_for || (is_stranger && PacketsOf(slot, side) + 1 < kMostStrangers);
   head.listens = static_cast<std::uint8_t>(wants_more ? head.listens | bit : head.listens & ~bit) & 3;
 }

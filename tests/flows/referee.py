@@ -217,7 +217,7 @@ def row(flow: Flow) -> dict[str, Any]:
         "first_offset": first.offset,
         "icmp_type": flow.opening.icmp[0],
         "icmp_code": flow.opening.icmp[1],
-        "init_win_fwd": first.window if flow.is_forward[0] else 0,
+        "init_win_fwd": forward[0].window if forward else 0,
         "init_win_bwd": backward[-1].window if backward else 0,
         "data_packets_fwd": sum(p.payload > 0 for p in forward if p is not first),
         "segment_size_fwd_min": min((p.header for p in forward if p.header), default=0),

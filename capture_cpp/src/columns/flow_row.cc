@@ -289,7 +289,7 @@ void SetTurned(const FlowHead& head, const FlowRecord& record, std::size_t row, 
   const Side& fwd = record.sides[kForward];
   const bool has_forward = fwd.packets > 0;
   const std::uint16_t header_least = record.rhythm.header_forward_least;
-  tile->init_win_fwd[row] = 0;
+  tile->init_win_fwd[row] = record.rhythm.second_window;
   tile->segment_size_fwd_min[row] = header_least == kNoHeader ? 0 : header_least;
   tile->payload_fwd_min[row] = has_forward ? fwd.payload_least : 0;
   SetForwardGaps(fwd, head.first_us + record.second_since_us, row, tile);

@@ -152,6 +152,7 @@ void BeginWithFirst(const FlowHead& head, const FirstPacket& first, FlowRecord* 
     side.gap_most = std::max(side.gap_most, side_gap_us);
   } else {
     record->second_since_us = since_start_us;
+    rhythm.second_window = packet.window;
   }
   side.last_us = time_us;
   if (side.payload == 0) {

@@ -133,6 +133,7 @@ struct alignas(kCacheLine) Rhythm {
   std::int64_t active_since_us;  // when the present burst began
   std::uint32_t data_packets_forward;
   std::uint16_t header_forward_least;  // kNoHeader where no packet had one
+  std::uint16_t second_window;         // TCP: of the first packet of the side that spoke second
   Spells active;
 };
 static_assert(sizeof(Rhythm) == kCacheLine);

@@ -28,5 +28,23 @@ TEST(Modbus, IsKnownOnAnotherPortWhereEveryLengthFits) {
   EXPECT_EQ(ParseBytes(Find("modbus"), longer, {"modbus", longer, false, 5'020}, true, &fields), Verdict::kNo);
 }
 
+TEST(Modbus, IsKnownOnAnotherPortByARequestToWriteSeveralOrToIdentify) {
+  const auto request = [](const Frame& rest) { return test::Big16(7) + test::Big16(0) + test::Sized16(rest); };
+  const auto function_of = [&](const Frame& rest) {
+    Fields fields;
+    const Frame bytes = request(rest);
+    ParseBytes(Find("modbus"), bytes, {"modbus", bytes, false, 5'020}, true, &fields);
+    return fields.Number(NumberField::kModbusFunction);
+  };
+  EXPECT_EQ(function_of(Frame{17, 16} + test::Big16(100) + test::Big16(2) + Frame{4, 1, 2, 3, 4}), 16);
+  EXPECT_EQ(function_of(Frame{17, 15} + test::Big16(100) + test::Big16(9) + Frame{2, 0xff, 1}), 15);
+  EXPECT_EQ(function_of({17, 43, 14, 1, 0}), 43);
+  EXPECT_EQ(function_of(Frame{17, 16} + test::Big16(100) + test::Big16(2) + Frame{4, 1, 2, 3}), kUnsaid);
+  EXPECT_EQ(function_of(Frame{17, 16} + test::Big16(100) + test::Big16(3) + Frame{4, 1, 2, 3, 4}), kUnsaid);
+  EXPECT_EQ(function_of(Frame{17, 15} + test::Big16(100) + test::Big16(0) + Frame{0}), kUnsaid);
+  EXPECT_EQ(function_of({17, 43, 13, 1, 0}), kUnsaid);
+  EXPECT_EQ(function_of({17, 17}), kUnsaid);
+}
+
 }  // namespace
 }  // namespace weir

@@ -1,6 +1,7 @@
 #include "capture_options.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <getopt.h>
 #include <unistd.h>
 
@@ -196,13 +197,22 @@ void CheckRepeated(int letter) {
   Refuse("--" + std::string(std::ranges::find(kOptions, letter, &option::val)->name) + " is given twice");
 }
 
+// A file that a shell opened; a pipe, a terminal or a connection may be both stdin and stdout.
+bool IsStdinAFile() {
+  struct stat facts = {};
+  return ::fstat(STDIN_FILENO, &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
 // What is read is never written over.
 void CheckNotWrittenOver(const Options& options) {
-  if (options.file.empty() || options.file == "-") return;
-  const auto refuse = [&options](const std::string& option) { Refuse(option + " names " + options.file + ", which is to be read; name another file"); };
-  if (LeadToOneFile(options.file, options.plain_file)) refuse("-w");
+  if (options.file.empty() || (options.file == "-" && !IsStdinAFile())) return;
+  const std::string source = options.file == "-" ? "/dev/stdin" : options.file;
+  const auto check = [&source](const std::string& option, const std::string& path) {
+    if (LeadToOneFile(source, path)) Refuse(option + " names " + (source == "/dev/stdin" ? path : source) + ", which is to be read; name another file");
+  };
+  check("-w", options.plain_file);
   for (const FlowDestination& to : options.flows.destinations) {
-    if (to.transport == FlowTransport::kFile && LeadToOneFile(options.file, to.path)) refuse("--flows");
+    if (to.transport == FlowTransport::kFile) check("--flows", to.path);
   }
 }
 
@@ -230,6 +240,9 @@ void CheckStandardStreams(const Options& options) {
   const auto lacks = [](int number, int mode) { return (::fcntl(number, F_GETFL) & O_ACCMODE) == mode; };
   if (lacks(STDIN_FILENO, O_WRONLY) && LeadsTo(options.file, STDIN_FILENO, STDIN_FILENO)) {
     Refuse("-r " + options.file + ": stdin is closed, or cannot be read; open it, or name a file");
+  }
+  if (LeadsTo(options.plain_file, STDOUT_FILENO, STDOUT_FILENO) && ::isatty(STDOUT_FILENO) == 1) {
+    Refuse("-w " + options.plain_file + ": a capture is nothing for a terminal; redirect stdout, or name a file");
   }
   for (const int number : {STDOUT_FILENO, STDERR_FILENO}) {
     if (!lacks(number, O_RDONLY)) continue;

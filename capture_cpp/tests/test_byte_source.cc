@@ -99,6 +99,31 @@ TEST(ByteSource, GivesWhatLiesBeforeACutAndSaysSo) {
   }
 }
 
+// However little it is: the checksum at the end is wrong here.
+TEST(ByteSource, GivesWhatLiesBeforeDamageAndThenThrows) {
+  const Data plain = Pattern(3'000);
+  Data gzip = Gzip(plain);
+  gzip[gzip.size() - 8] ^= 1;
+  Data zstd = Zstd(plain);
+  const Data second = Zstd(Pattern(2'000));
+  zstd.insert(zstd.end(), second.begin(), second.end());
+  zstd[zstd.size() - second.size() + 5] ^= 0xff;
+  for (const Data& packed : {gzip, zstd}) {
+    const auto source = OpenByteSource("x", packed);
+    Data part;
+    Data room(kReadBytes);
+    const auto read = [&] {
+      while (const std::size_t got = source->Read(room)) {
+        part.insert(part.end(), room.begin(), room.begin() + static_cast<std::ptrdiff_t>(got));
+      }
+    };
+    EXPECT_THROW(read(), CaptureError);
+    ASSERT_GE(part.size(), plain.size());
+    EXPECT_TRUE(std::equal(plain.begin(), plain.end(), part.begin()));
+    EXPECT_THROW(source->Read(room), CaptureError);
+  }
+}
+
 TEST(ByteSource, StopsAtABomb) {
   const Data bomb = Zstd(Data(kInflateFree + (std::size_t{64} << 20), 0));
   const auto source = OpenByteSource("x", bomb);

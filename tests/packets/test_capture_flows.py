@@ -159,6 +159,18 @@ def test_a_target_that_cannot_be_is_refused_in_words(flows, arguments, words):
     assert words in stderr
 
 
+@pytest.mark.parametrize("words", ["-w {}", "--flows json:{}"])
+def test_a_capture_that_comes_by_stdin_is_not_written_over(binary, tmp_path, words):
+    source = tmp_path / "same.pcap"
+    source.write_bytes(GOLDEN.read_bytes())
+    with source.open("rb") as stdin:
+        command = [binary, "-r", "-", *words.format(source).split()]
+        done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert f"names {source}, which is to be read; name another file" in done.stderr
+    assert source.read_bytes() == GOLDEN.read_bytes()
+
+
 def test_memory_that_the_machine_does_not_give_is_refused_in_words(binary):
     words = f"ulimit -v 2000000; exec {binary} -r {GOLDEN} --flows json:- --flows-memory-mb 1048576"
     done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, timeout=60)

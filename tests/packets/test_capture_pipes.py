@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -25,6 +26,16 @@ def until(is_so: Callable[[], bool]) -> None:
 
 def waiting_in(pipe: int) -> int:
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), "little")
+
+
+def test_no_capture_is_poured_onto_a_terminal(binary) -> None:
+    ours, theirs = pty.openpty()
+    golden = Path(__file__).parents[1] / "golden" / "flows.pcap"
+    done = subprocess.run([binary, "-r", golden, "-w", "-"], stdout=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 2
+    assert b"a capture is nothing for a terminal" in done.stderr
 
 
 def holds_back_stops(pid: int) -> bool:

@@ -127,8 +127,12 @@ class Compressed : public ByteSource {
     return unpacked;
   }
 
-  [[noreturn]] void Broken(const std::string& why) const {
-    throw CaptureError(path_, written_, "compressed data is broken (" + why + "); fetch the file again");
+  // What lies before the damage is given first; the next Read() throws.
+  void Break(const std::string& why) { broken_ = why; }
+  void ThrowIfBroken() const {
+    if (!broken_.empty()) {
+      throw CaptureError(path_, written_, "compressed data is broken (" + broken_ + "); fetch the file again");
+    }
   }
 
   void Cut() { is_cut_ = true; }
@@ -139,6 +143,7 @@ class Compressed : public ByteSource {
   std::vector<std::uint8_t> input_;
   std::uint64_t read_ = 0;
   std::uint64_t written_ = 0;
+  std::string broken_;
   bool is_cut_ = false;
 };
 
@@ -157,6 +162,7 @@ class Gzip final : public Compressed {
     stream_.next_out = room.data();
     stream_.avail_out = static_cast<uInt>(room.size());
     while (stream_.avail_out == room.size()) {
+      ThrowIfBroken();
       if (stream_.avail_in == 0 && !Feed()) {
         return 0;
       }
@@ -167,7 +173,7 @@ class Gzip final : public Compressed {
       if (status == Z_STREAM_END) {
         is_between_members_ = true;
       } else if (status != Z_OK && status != Z_BUF_ERROR) {
-        Broken(stream_.msg != nullptr ? stream_.msg : "not gzip");
+        Break(stream_.msg != nullptr ? stream_.msg : "not gzip");
       }
     }
     return Checked(room.size() - stream_.avail_out);
@@ -221,6 +227,7 @@ class Zstd final : public Compressed {
   std::size_t Read(std::span<std::uint8_t> room) override {
     ZSTD_outBuffer out{room.data(), room.size(), 0};
     while (out.pos == 0) {
+      ThrowIfBroken();
       if (in_.pos == in_.size && !is_full_) {
         const auto more = MoreInput();
         if (more.empty()) {
@@ -233,7 +240,8 @@ class Zstd final : public Compressed {
       }
       const std::size_t hint = ZSTD_decompressStream(stream_, &out, &in_);
       if (ZSTD_isError(hint) != 0) {
-        Broken(ZSTD_getErrorName(hint));
+        Break(ZSTD_getErrorName(hint));
+        continue;
       }
       is_inside_frame_ = hint != 0;
       is_full_ = is_inside_frame_ && out.pos == out.size;  // more may wait inside the decoder

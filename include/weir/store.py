@@ -51,14 +51,21 @@ def put(path: Path, whole: bytes) -> None:
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """A new, empty file to fill, which then appears as ``target`` at once; where filling it fails, it is gone."""
+    """A new, empty file to fill, which then appears as ``target`` at once; where filling it fails, it is gone.
+
+    StoreError where the disk or its rights are in the way.
+    """
     hidden = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    hidden.open("xb").close()  # never what lies there already, nor what a link there points to
     try:
-        yield hidden
-        hidden.replace(target)
-    finally:
-        hidden.unlink(missing_ok=True)
+        hidden.open("xb").close()  # never what lies there already, nor what a link there points to
+        try:
+            yield hidden
+            hidden.replace(target)
+        finally:
+            hidden.unlink(missing_ok=True)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else error  # Arrow's own words name no reason
+        raise StoreError(f"{target}: cannot be written: {why}; free space or name another file with --out") from error
 
 
 def file_to_write(named: Path, verb: str, instead: str = "name another file with --out") -> Path:

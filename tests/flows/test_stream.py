@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from weir.errors import CaptureError, SettingsError
+from weir.errors import CaptureError, SettingsError, StoreError
 from weir.flows.build import Flows, build, stream
 from weir.jobs import flows_to_file
 from weir.settings import FlowSettings
@@ -104,6 +104,15 @@ def test_a_file_of_flows_is_whole_or_not_there_and_never_a_capture(many: Path, t
         flows_to_file([capture, tmp_path / "bad.pcap"], tmp_path / "flows.parquet")
     assert capture.read_bytes() == many.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.pcap", "many.pcap"]
+
+
+def test_a_file_of_flows_that_cannot_be_written_is_named_with_the_reason(many: Path, tmp_path: Path) -> None:
+    out = tmp_path / "flows.parquet"
+    command = f"ulimit -f 4; exec {sys.executable} -m weir.cli flows {many} --out {out}"  # KiB
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == StoreError.exit_code
+    assert done.stderr == f"weir: {out}: cannot be written: File too large; free space or name another file with --out\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_flows_write_through_nothing_that_lies_beside_their_file(many: Path, tmp_path: Path) -> None:

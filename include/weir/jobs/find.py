@@ -341,11 +341,8 @@ def _write(out: Path | BinaryIO, pieces: Iterator[bytes]) -> None:
         except OSError as error:
             raise StoreError(f"packets: cannot be written: {error.strerror}; free space or name a file with --out") from error
         return
-    try:
-        with whole_file(out) as hidden, hidden.open("wb") as file:
-            file.writelines(pieces)
-    except OSError as error:
-        raise StoreError(f"{out}: cannot be written: {error.strerror}; free space or name another file with --out") from error
+    with whole_file(out) as hidden, hidden.open("wb") as file:
+        file.writelines(pieces)
 
 
 def _pieces(opened: Sequence[Opened], queries: Sequence[Query], cost: Cost, limit: int | None) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import pytest
 
 from weir.alerts.alert import MANY_HOSTS, SEVERITIES, from_dict, to_dict
 from weir.alerts.cases import HOSTS_MOST, ROWS_PER_HOST, strangest
-from weir.alerts.evidence import locate
+from weir.alerts.evidence import flows_of, locate
 from weir.alerts.group import group, severity
 from weir.alerts.message import text
 from weir.errors import SchemaError
@@ -133,6 +133,18 @@ def test_evidence_tells_what_the_conversation_said_of_itself(flows: Any, scores:
     assert [one.said for one in alert.evidence] == [said]
     assert from_dict(to_dict(alert)) == alert
     assert (f"port 0 TCP ({said}), 1 packet" if said else "port 0 TCP, 1 packet") in text(alert)
+
+
+def test_a_host_that_speaks_to_itself_has_each_flow_once(flows: Any) -> None:
+    rows = flows(
+        {"flow_id": 1, "src_ip": "::1", "dst_ip": "::1", "bytes_fwd": 300, "bytes_bwd": 20},
+        {"flow_id": 2, "src_ip": "::1", "dst_ip": "::2", "bytes_fwd": 100, "bytes_bwd": 7},
+        {"flow_id": 3, "src_ip": "::2", "dst_ip": "::1", "bytes_fwd": 40, "bytes_bwd": 5},
+    )
+    found = flows_of(rows, ["::1", "::2"])
+    assert (found["::1"].column("flow_id").tolist(), found["::1"].sent.tolist()) == ([1, 2, 3], [320, 100, 5])
+    assert [(peer.address, peer.flows) for peer in found["::1"].peers(9)] == [("::2", 2), ("::1", 1)]
+    assert (found["::2"].column("flow_id").tolist(), found["::2"].sent.tolist()) == ([2, 3], [7, 40])
 
 
 def test_evidence_leads_to_the_compressed_frame(scan: dict[str, Any]) -> None:

@@ -97,11 +97,15 @@ def flows_of(flows: pa.Table, hosts: Sequence[str]) -> dict[str, HostFlows]:
     import pyarrow.compute as pc
 
     wanted = pa.array(hosts, pa.string())
+    to_itself = pc.equal(flows.column("src_ip"), flows.column("dst_ip"))
+    of_both = pc.add(flows.column("bytes_fwd"), flows.column("bytes_bwd"))
+    forth = (pc.if_else(to_itself, of_both, flows.column("bytes_fwd")), pa.scalar(True))
+    back = (flows.column("bytes_bwd"), pc.invert(to_itself))  # whoever speaks to itself is there once, as who spoke first
     sides = []
-    for host, peer, sent, is_out in (("src_ip", "dst_ip", "bytes_fwd", True), ("dst_ip", "src_ip", "bytes_bwd", False)):
-        side = flows.select(NEEDED).filter(pc.is_in(flows.column(host), value_set=wanted))
+    for host, peer, (sent, chosen), is_out in (("src_ip", "dst_ip", forth, True), ("dst_ip", "src_ip", back, False)):
+        side = flows.select(NEEDED).append_column("sent", sent)
+        side = side.filter(pc.and_(pc.is_in(flows.column(host), value_set=wanted), chosen))
         side = side.append_column("host", side.column(host)).append_column("peer", side.column(peer))
-        side = side.append_column("sent", side.column(sent))
         sides.append(side.append_column("is_out", pa.array(np.full(len(side), is_out))))
     both = pa.concat_tables(sides).sort_by([("host", "ascending"), ("start_us", "ascending"), ("flow_id", "ascending")])
     return {host: _host_flows(both.slice(first, n)) for host, first, n in runs(both.column("host"))}

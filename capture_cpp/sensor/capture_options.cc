@@ -1,8 +1,8 @@
 #include "capture_options.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <getopt.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>

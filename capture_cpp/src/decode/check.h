@@ -108,6 +108,7 @@ inline std::uint64_t PseudoSum(const IpHeader& ip, std::uint32_t length) {
 // A card that sums up what leaves the host is given the pseudo header's sum in the checksum's place.
 inline bool IsPseudoSum(std::uint64_t pseudo, std::uint16_t field) { return field % 0xffff == pseudo % 0xffff; }
 
+// Of a checksum that is not right.
 [[gnu::cold, gnu::noinline]] inline Oddity OddSum(std::uint64_t pseudo, std::uint16_t field) {
   return IsPseudoSum(pseudo, field) ? Oddity::kChecksumOffload : Oddity::kTransportChecksum;
 }

@@ -30,8 +30,8 @@ class Decoder {
   // The same header by header, as Decode() does where a packet is not a usual one.
   Outcome DecodeByHeaders(const Record& record, Packet* packet);
 
-  // Packets before the one that was just accepted, set aside as fragments whose first one was missing: it is the one, and they
-  // belong to its flow. To be taken before the next packet is decoded.
+  // Fragments that came before the one that was just accepted, which is the first of their datagram. They were set aside, and now
+  // they belong to its flow. To be taken before the next packet is decoded.
   bool has_found_late() const { return has_found_late_; }
   std::vector<Packet> TakeFoundLate();
 

@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if ((data[0] & kSumsAreSound) != 0) {
       weir::test::MakeSumsSound(frame);
     }
-    const weir::fuzz::ExactBytes exact(frame);
+    const weir::test::ExactBytes exact(frame);
     at += 2 + length;
     const auto wire_bytes = static_cast<std::uint32_t>(length) + (length % 3 == 0 ? 100u : 0u);
     const weir::Record record{.bytes = exact.bytes(),

@@ -60,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     weir::CaptureFile capture("input", weir::OpenByteSource("input", {data, size}));
     weir::Record record{};
     while (capture.Next(&record)) {
-      const weir::fuzz::ExactBytes exact(record.bytes);
+      const weir::test::ExactBytes exact(record.bytes);
       record.bytes = exact.bytes();
       builder.Add(record);
     }

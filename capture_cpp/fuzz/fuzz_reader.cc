@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       Require(record.offset > last_offset, "offsets rise");
       Require(IsCompressed(data, size) || record.offset + record.bytes.size() <= size, "no record reaches beyond its capture");
       last_offset = record.offset;
-      const weir::fuzz::ExactBytes exact(record.bytes);  // a record may be read to its last byte
+      const weir::test::ExactBytes exact(record.bytes);  // a record may be read to its last byte
       Require(exact.bytes().size() == record.bytes.size(), "a record is as long as it says");
     }
   } catch (const weir::CaptureError&) {

@@ -7,21 +7,9 @@
 #include "application/parser.h"
 #include "exact_bytes.h"
 #include "require.h"
+#include "untouched.h"
 
 namespace weir::fuzz {
-
-inline constexpr std::size_t kTextFields = static_cast<std::size_t>(TextField::kMqttTopic) + 1;
-
-inline bool IsUntouched(const Fields& fields) {
-  bool is_untouched = true;
-  for (std::size_t i = 0; i < kTextFields; ++i) {
-    is_untouched = is_untouched && !fields.Has(static_cast<TextField>(i));
-  }
-  for (std::size_t i = 0; i < kNumberFields; ++i) {
-    is_untouched = is_untouched && fields.Number(static_cast<NumberField>(i)) == kUnsaid;
-  }
-  return is_untouched;
-}
 
 inline void RequireSafe(const Fields& fields) {
   for (std::size_t i = 0; i < kTextFields; ++i) {
@@ -36,7 +24,7 @@ inline void RequireSafe(const Fields& fields) {
 }
 
 inline Verdict ParseExactly(Parser parse, Stretch stretch, Fields* fields) {
-  const ExactBytes exact(stretch.bytes);
+  const test::ExactBytes exact(stretch.bytes);
   stretch.bytes = exact.bytes();
   return parse(stretch, fields);
 }
@@ -56,7 +44,7 @@ inline void KeepPromises(Parser parse, std::uint16_t port, Bytes input) {
   Stretch stretch{bytes.first(cut), (known & 2) == 0, (known & 4) != 0, false, source, destination};
   Fields fields;
   const Verdict first = ParseExactly(parse, stretch, &fields);
-  Require(first != Verdict::kNo || IsUntouched(fields), "nothing is set where a parser says no");
+  Require(first != Verdict::kNo || test::IsUntouched(fields), "nothing is set where a parser says no");
   stretch.bytes = bytes;
   stretch.is_last = true;
   Require(ParseExactly(parse, stretch, &fields) != Verdict::kMore, "nobody asks for more where nothing follows");

@@ -4,24 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <memory>
 #include <string_view>
 
 #include "application/protocols.h"
+#include "exact_bytes.h"
 #include "messages.h"
+#include "untouched.h"
 
 namespace weir::test {
-
-// Bytes in a heap buffer of exactly their size, so that a sanitizer sees a read beyond.
-class Exact {
- public:
-  explicit Exact(const Frame& frame) : size_(frame.size()), bytes_(new std::uint8_t[size_]) { std::ranges::copy(frame, bytes_.get()); }
-  Bytes bytes() const { return {bytes_.get(), size_}; }
-
- private:
-  std::size_t size_;
-  std::unique_ptr<std::uint8_t[]> bytes_;
-};
 
 struct Message {
   std::string_view protocol;
@@ -36,21 +26,10 @@ inline Parser Find(std::string_view name) {
 }
 
 inline Verdict ParseBytes(Parser parse, const Frame& bytes, const Message& like, bool is_last, Fields* fields, bool is_forward = true) {
-  const Exact exact(bytes);
+  const ExactBytes exact(bytes);
   const std::uint16_t source = is_forward ? 40'000 : like.port;
   const std::uint16_t destination = is_forward ? like.port : 40'000;
   return parse({exact.bytes(), is_forward, like.is_udp, is_last, source, destination}, fields);
-}
-
-inline bool IsUntouched(const Fields& fields) {
-  bool is_untouched = true;
-  for (std::size_t i = 0; i < kTextFields; ++i) {
-    is_untouched = is_untouched && !fields.Has(static_cast<TextField>(i));
-  }
-  for (std::size_t i = 0; i < kNumberFields; ++i) {
-    is_untouched = is_untouched && fields.Number(static_cast<NumberField>(i)) == kUnsaid;
-  }
-  return is_untouched;
 }
 
 // The fields of a whole message that its own parser reads at once.

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "exact_bytes.h"
 #include "frames.h"
 #include "link_type.h"
 #include "options.h"
@@ -42,12 +42,11 @@ struct Decoded {
 
 // Decodes a frame from a heap buffer of exactly its size, so that a sanitizer sees any read beyond it.
 Decoded Decode(const Frame& frame, std::uint32_t link_type = kLinkEthernet, std::size_t wire_bytes = 0) {
-  const auto exact = std::make_unique<std::uint8_t[]>(frame.size());
-  std::ranges::copy(frame, exact.get());
+  const test::ExactBytes exact(frame);
   const auto wire = static_cast<std::uint32_t>(std::max(wire_bytes, frame.size()));
   Decoded decoded{};
   Decoder decoder(kIdentitySeed, &decoded.odd);
-  const Record record{.bytes = {exact.get(), frame.size()}, .wire_bytes = wire, .link_type = link_type, .time_us = 5, .rest_ns = 0, .offset = 24, .is_time_odd = false};
+  const Record record{.bytes = exact.bytes(), .wire_bytes = wire, .link_type = link_type, .time_us = 5, .rest_ns = 0, .offset = 24, .is_time_odd = false};
   decoded.outcome = decoder.Decode(record, &decoded.packet);
   return decoded;
 }
@@ -414,83 +413,6 @@ TEST(Decoder, AnOffloadedFrameBeyondWhatIpCanSayIsNamed) {
   const Decoded decoded = Decode(frame);
   EXPECT_EQ(decoded.packet.ip_bytes, 65'535u);
   EXPECT_EQ(decoded.odd.Of(Oddity::kNetworkLength), 1u);
-}
-
-// Decodes frames one after the other; a frame's number is its time in microseconds.
-class Sequence {
- public:
-  Outcome Decode(const Frame& frame, std::int64_t time_us) {
-    const auto size = static_cast<std::uint32_t>(frame.size());
-    return decoder_.Decode({.bytes = frame, .wire_bytes = size, .link_type = kLinkEthernet, .time_us = time_us, .rest_ns = 0, .offset = 24, .is_time_odd = false},
-                           &packet_);
-  }
-  const Packet& packet() const { return packet_; }
-  std::vector<Packet> TakeFoundLate() { return decoder_.TakeFoundLate(); }
-
- private:
-  Counts odd_;
-  Decoder decoder_{kIdentitySeed, &odd_};
-  Packet packet_{};
-};
-
-TEST(Decoder, LaterFragmentsJoinTheFlowOfTheFirst) {
-  Sequence sequence;
-  const Frame first = Ethernet(0x0800, Ipv4(17, Udp(1111, 2222, Zeros(56)), 0x2000));
-  const Frame later = Ethernet(0x0800, Ipv4(17, Zeros(64), 0x0008));
-  EXPECT_EQ(sequence.Decode(later, 0), Outcome::kFragment);
-  EXPECT_EQ(sequence.Decode(first, 1), Outcome::kAccepted);
-  EXPECT_EQ(sequence.packet().captured.size(), 56u);
-  EXPECT_EQ(sequence.Decode(later, 2), Outcome::kAccepted);
-  EXPECT_EQ(sequence.packet().key.port_b, 2222);
-  EXPECT_EQ(sequence.packet().payload, 64u);
-  EXPECT_EQ(sequence.packet().header, 0u);
-  EXPECT_TRUE(sequence.packet().captured.empty());
-  EXPECT_EQ(sequence.Decode(later, 2 + kFragmentLifeUs), Outcome::kFragment);
-}
-
-TEST(Decoder, FragmentsThatCameEarlyAreFoundWithTheFirst) {
-  Sequence sequence;
-  const Frame first = Ethernet(0x0800, Ipv4(17, Udp(1111, 2222, Zeros(56)), 0x2000));
-  const Frame later = Ethernet(0x0800, Ipv4(17, Zeros(64), 0x0008));
-  EXPECT_EQ(sequence.Decode(later, 0), Outcome::kFragment);
-  EXPECT_EQ(sequence.Decode(first, 5), Outcome::kAccepted);
-  const std::vector<Packet> all = sequence.TakeFoundLate();
-  ASSERT_EQ(all.size(), 1u);
-  const Packet& late = all.front();
-  EXPECT_EQ(late.key, sequence.packet().key);
-  EXPECT_EQ(late.hash, sequence.packet().hash);
-  EXPECT_EQ(late.is_from_b, sequence.packet().is_from_b);
-  EXPECT_EQ(late.payload, 64u);
-  EXPECT_EQ(late.time_us, 5);
-  EXPECT_EQ(sequence.Decode(first, 6), Outcome::kAccepted);
-  EXPECT_TRUE(sequence.TakeFoundLate().empty());
-}
-
-TEST(Decoder, FragmentsJoinWhateverLiesBeforeTheirTransportHeader) {
-  const auto fragment = [](std::uint8_t next, std::size_t word, const Frame& rest) {
-    return Ethernet(0x86dd, Ipv6(44, Frame{next, 0} + Big16(word) + test::Big32(77) + rest));
-  };
-  const Frame options{17, 0, 1, 4, 0, 0, 0, 0};
-  const Frame authentication = Frame{17, 4, 0, 0} + Zeros(20);
-  const Frame datagram = Udp(1111, 2222, Zeros(32));
-  struct Datagram {
-    Frame first;
-    Frame later;
-  };
-  const std::vector<Datagram> datagrams{
-      {fragment(60, 1, options + datagram), fragment(60, 48, Zeros(8))},
-      {fragment(51, 1, authentication + datagram), fragment(51, 64, Zeros(8))},
-      {fragment(17, 1, datagram), fragment(99, 40, Zeros(8))},  // what later ones say does not count
-      {Ethernet(0x0800, Ipv4(51, authentication + datagram, 0x2000)), Ethernet(0x0800, Ipv4(51, Zeros(8), 8))},
-  };
-  for (const auto& [first, later] : datagrams) {
-    Sequence sequence;
-    EXPECT_EQ(sequence.Decode(first, 0), Outcome::kAccepted);
-    EXPECT_EQ(sequence.Decode(later, 1), Outcome::kAccepted);
-    EXPECT_EQ(sequence.packet().key.protocol, kProtocolUdp);
-    EXPECT_EQ(sequence.packet().key.port_b, 2222);
-    EXPECT_EQ(sequence.packet().payload, 8u);
-  }
 }
 
 }  // namespace

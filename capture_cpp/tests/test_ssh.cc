@@ -50,7 +50,7 @@ TEST(Ssh, KeepsBothSidesIdentifications) {
 
 TEST(Ssh, TellsTheServerByItsPortEvenWhereItSpokeFirst) {
   Fields fields;
-  const test::Exact exact(test::SshClient());
+  const test::ExactBytes exact(test::SshClient());
   EXPECT_EQ(Find("ssh")({exact.bytes(), true, false, true, 22, 40'000}, &fields), Verdict::kDone);
   EXPECT_TRUE(fields.Has(TextField::kSshServer));
 }

@@ -7,7 +7,7 @@
 
 #include "bytes.h"
 
-namespace weir::fuzz {
+namespace weir::test {
 
 class ExactBytes {
  public:
@@ -23,4 +23,4 @@ class ExactBytes {
   std::unique_ptr<std::uint8_t[]> bytes_;
 };
 
-}  // namespace weir::fuzz
+}  // namespace weir::test

@@ -234,7 +234,7 @@ def _packed(run: _Run, cost: Cost) -> Iterator[tuple[Frame, bytes | None]]:
     begin, end = run.frames[0].offset, run.frames[-1].offset + run.frames[-1].length
     try:
         for frame in run.frames:
-            _demand_size(frame)
+            _demand_believable(frame)
         packed = _fetch(run.opened.segment, begin, end - begin, cost)
     except (CaptureError, AbsentError):
         yield from ((frame, None) for frame in run.frames)
@@ -242,7 +242,7 @@ def _packed(run: _Run, cost: Cost) -> Iterator[tuple[Frame, bytes | None]]:
     yield from ((frame, packed[frame.offset - begin :][: frame.length]) for frame in run.frames)
 
 
-def _demand_size(frame: Frame) -> None:
+def _demand_believable(frame: Frame) -> None:
     if frame.length > MOST_PACKED:
         raise CaptureError(f"a frame has more than {MOST_PACKED} bytes; no sensor made it")
 
@@ -251,9 +251,10 @@ def _wanted(opened: Opened, frame: Frame, packed: bytes | None, queries: Sequenc
     """What is wanted of a frame, from the first copy in which it is sound; None where there is none."""
     for segment in (opened.segment, *opened.copies):
         try:
-            _demand_size(frame)
-            whole = _fetch(segment, frame.offset, frame.length, cost) if packed is None else packed
-            return _believed(whole, frame, opened.form, queries)
+            if packed is None:
+                _demand_believable(frame)
+                packed = _fetch(segment, frame.offset, frame.length, cost)
+            return _believed(packed, frame, opened.form, queries)
         except (CaptureError, AbsentError) as error:
             cost.damaged.append(_named(error, segment, frame.offset))
             packed = None
@@ -277,8 +278,8 @@ def _believed(packed: bytes, frame: Frame, form: Form, queries: Sequence[Query])
 
 def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterator[Packet]:
     segment, form, said = opened.segment, opened.form, opened.segment.manifest
-    if opened.copies:
-        yield from _read_whole(_sound(opened, cost), queries, cost)
+    if said and opened.copies:
+        yield from _read_whole(_sound(opened, said, cost), queries, cost)
         return
     try:
         packed = _rest(segment, opened.head, cost)
@@ -299,14 +300,14 @@ def _read_whole(opened: Opened, queries: Sequence[Query], cost: Cost) -> Iterato
         cost.damaged.append(_named(error, segment, 0))
 
 
-def _sound(opened: Opened, cost: Cost) -> Opened:
-    """The first copy of the segment whose bytes are those of its manifest; the last one where none is."""
+def _sound(opened: Opened, said: Manifest, cost: Cost) -> Opened:
+    """The first copy of the segment whose bytes are those of its manifest, all of them read; the last one where none is."""
     *others, last = (opened.segment, *opened.copies)
     for segment in others:
         try:
-            if segment.manifest:
-                _check_digest(_rest(segment, b"", cost), segment.manifest)
-            return replace(opened, segment=segment, head=b"", copies=())
+            packed = _rest(segment, b"", cost)
+            _check_digest(packed, said)
+            return replace(opened, segment=segment, head=packed, copies=())
         except (CaptureError, AbsentError) as error:
             cost.damaged.append(_named(error, segment, 0))
     return replace(opened, segment=last, head=b"", copies=())

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TextIO
 import typer
 
 from weir.errors import CaptureError, SettingsError, StoreError, WeirError
-from weir.words import US_PER_S, plural
+from weir.words import moment, plural
 
 app = typer.Typer(
     add_completion=False,
@@ -391,8 +391,7 @@ def _lives(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _life(entry: dict[str, Any], verb: str) -> str:
-    when = datetime.fromtimestamp(entry["when_us"] // US_PER_S, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return ": ".join([f"{entry['model_id']} {verb} {when}", *([entry["why"]] if "why" in entry else [])])
+    return ": ".join([f"{entry['model_id']} {verb} {moment(entry['when_us'])} UTC", *([entry["why"]] if "why" in entry else [])])
 
 
 @app.command()

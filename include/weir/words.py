@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 US_PER_MS = 1_000
 US_PER_S = 1_000_000
@@ -122,6 +123,11 @@ def quantity(value: float, unit: str) -> str:
     if value == 1 and unit.endswith("s"):
         unit = unit[:-1]
     return f"{words} {unit}".strip()
+
+
+def moment(us: int, seconds: bool = False) -> str:
+    """A time of microseconds since 1970, in UTC, to the minute or the second."""
+    return datetime.fromtimestamp(us // US_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
 def plural(n: int, noun: str, many: str = "") -> str:

@@ -7,11 +7,10 @@ stands in them.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from weir.alerts.alert import Alert, Evidence, Peer
-from weir.words import US_PER_S, clean, header, number, plural, protocol, scaled
+from weir.words import clean, header, moment, number, plural, protocol, scaled
 
 SUBJECT_MOST = 100  # characters, the limit of SNS
 SHORT_MOST = 160  # characters of one SMS
@@ -78,7 +77,7 @@ def see(alert: Alert) -> str:
 
 def when(us: int) -> str:
     """A packet time to the second."""
-    return datetime.fromtimestamp(us // US_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return moment(us, seconds=True)
 
 
 def share_words(share: float) -> str:

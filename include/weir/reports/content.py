@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from weir.reports.verdict import verdict
-from weir.schema import US_PER_S
-from weir.words import clean
+from weir.words import clean, moment
 
 FORMAT = 1
 TEXT_MOST = 400  # characters of one text; an alert's sentence is the longest
@@ -104,9 +103,7 @@ def name(kind: str, start: date) -> str:
 
 def when(us: int | None, seconds: bool = False) -> str:
     """A packet time, UTC, to the minute or the second."""
-    if us is None:
-        return "unknown"
-    return datetime.fromtimestamp(us // US_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+    return "unknown" if us is None else moment(us, seconds)
 
 
 def cleaned(value: Any) -> Any:
